@@ -1,0 +1,1 @@
+"""Bytes on disk to events: file formats, detectors, datasets, splits. Knows no model."""

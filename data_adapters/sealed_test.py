@@ -1,0 +1,36 @@
+"""The test split, and the count of its openings.
+
+Only the benchmark imports this module (an import contract says so). Every opening is written down
+and shown on the leaderboard, because each look at the test split makes it a little less of a test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from data_adapters.datasets import Dataset
+from data_adapters.events import Events
+from data_adapters.splits import select_split
+
+
+def open_test_split(dataset: Dataset, log: Path, reason: str) -> tuple[Events, Events | None]:
+    """Test events and their twins (None where the dataset has no twin); appends a line to ``log``.
+
+    Raises: OSError if the opening cannot be written down: then it does not take place.
+    """
+    opening = {
+        "dataset": dataset.name,
+        "sha256": dataset.sha256,
+        "reason": reason,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(opening) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    twins = None if dataset.twin_events is None else select_split(dataset.twin_events, "test")
+    return select_split(dataset.events, "test"), twins

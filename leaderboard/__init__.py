@@ -1,0 +1,1 @@
+"""The benchmark on the test split, its records, and the pages made from them."""

@@ -1,0 +1,479 @@
+"""The protocol by which an entry comes onto the board.
+
+A plan says beforehand what is trained; its jobs train it with several seeds; one benchmark session
+opens the test split, lets every seed generate the test events, judges them, measures the cost of
+generating, and writes the records.
+"""
+
+# Axes: N test events, V cells.
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_adapters.events import InvalidEvents
+from data_adapters.sealed_test import open_test_split
+from leaderboard import records
+from leaderboard.combine import combine_seeds, standard_errors
+from leaderboard.cost import measure_generation
+from leaderboard.provenance import hardware, provenance
+from leaderboard.records import JsonObject
+from leaderboard.training import DatasetFiles, SeedJob, SeedTraining, train_seed
+from metrics import SCORECARDS, histograms_for_plots, mean_images, response_against_energy
+from metrics.estimate import Estimate
+from metrics.judge import Judge
+from metrics.judgement import Judgement
+from models import MODELS
+from models.checkpoint import load_generator
+from models.config import from_dict, to_dict
+from models.training import Rule
+
+Kind = Literal["model", "baseline", "untrained"]
+Response = NDArray[np.float32]
+
+NOISE_SEED = 7_000_000  # test noise of seed s is NOISE_SEED + s: never one that the validation saw
+MEAN_SHOWER = "mean-shower"
+FULL_SIMULATION = "full-simulation"
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """The search that led to an entry.
+
+    Attributes:
+        trials_compared: Trials among which the configuration was chosen; 0 if it was not searched for.
+        space_sha256: Identity of the search space; None without a search.
+        directory: Name of the search's folder, not its path.
+    """
+
+    name: str
+    sampler: str = ""
+    trials_compared: int = 0
+    space_sha256: str | None = None
+    seed: int | None = None
+    directory: str = ""
+
+
+@dataclass(frozen=True)
+class EntryPlan:
+    """All that is decided about an entry before the test split is opened.
+
+    Attributes:
+        preset: Free label of the budget; entries of different presets are not ranked together.
+        seeds: Seeds of the trainings; all of them are judged.
+        epochs: 0 for models without training and for untrained generators.
+        epochs_label: The budget in words, such as "300 of the paper's 50 000 epochs".
+        checkpoint_rule: ``best_validation`` or ``last``.
+        replay: Command that makes the entry again; None where there is none.
+    """
+
+    title: str
+    study: StudyFacts
+    preset: str
+    model_name: str
+    config: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    epochs: int
+    evaluate_every: int
+    epochs_label: str
+    dataset: DatasetFiles
+    scorecard: str
+    checkpoint_rule: Rule = "best_validation"
+    kind: Kind = "model"
+    replay: str | None = None
+    mlflow: Mapping[str, str] | None = None
+
+    @property
+    def full_config(self) -> JsonObject:
+        """Every hyperparameter, the defaults filled in. Raises: UnknownName, ValueError for a wrong one."""
+        return dict(to_dict(from_dict(MODELS[self.model_name].config_class, self.config)))
+
+    @property
+    def id(self) -> str:
+        """Follows from the model, its configuration, the budget and the data, not from the title."""
+        what = {
+            "study": asdict(self.study) if self.kind == "model" else None,
+            "config": self.full_config,
+            "kind": self.kind,
+            "preset": self.preset,
+            "seeds": self.seeds,
+            "epochs": self.epochs,
+            "evaluate_every": self.evaluate_every,
+            "checkpoint_rule": self.checkpoint_rule,
+            "dataset": self.dataset.open().sha256,
+            "scorecard": SCORECARDS[self.scorecard].identity,
+        }
+        label = self.preset if self.kind == "model" else f"{self.kind}.{self.preset}"
+        return records.entry_id(self.model_name, label, what)
+
+    def jobs(self, root: Path, device: str = "cpu") -> list[SeedJob]:
+        """One training for each seed, in ``<root>/<entry id>/seed-<seed>``."""
+        return [
+            SeedJob(
+                model_name=self.model_name,
+                config=self.full_config,
+                seed=seed,
+                epochs=self.epochs,
+                evaluate_every=self.evaluate_every,
+                checkpoint_rule=self.checkpoint_rule,
+                dataset=self.dataset,
+                scorecard=self.scorecard,
+                folder=root / self.id / f"seed-{seed}",
+                device=device,
+            )
+            for seed in self.seeds
+        ]
+
+
+@dataclass(frozen=True)
+class JudgedEntry:
+    """A record that is ready to be written, and what was generated for it.
+
+    Attributes:
+        responses: Seed → showers [MeV], shape (N, V), of each completed seed.
+    """
+
+    entry: JsonObject
+    observables: JsonObject
+    responses: dict[int, Response] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _JudgedSeed:
+    training: SeedTraining
+    response: Response | None
+    judgement: Judgement | None
+
+
+class Benchmark:
+    """One session with the test split: opened once, written down, and used for every entry judged here.
+
+    Args:
+        board: Folder of the leaderboard.
+        dataset: What to judge on.
+        scorecard: Name of the scorecard.
+        reason: Why the test split is opened, for the log.
+    """
+
+    def __init__(self, board: Path, dataset: DatasetFiles, scorecard: str, reason: str) -> None:
+        self.board = board
+        self.files = dataset
+        self.dataset = dataset.open()
+        self.scorecard = SCORECARDS[scorecard]
+        self.reference, self.twin = open_test_split(self.dataset, board / records.TEST_OPENINGS, reason)
+        self.judge = Judge(self.scorecard, self.reference, self.twin)
+        self.floor = self.judge.floor
+
+    def judge_entry(self, plan: EntryPlan, trainings: Sequence[SeedTraining]) -> JudgedEntry:
+        """Generate the test events with the checkpoint of each seed, and judge them.
+
+        Raises: ValueError if a training is not one of the plan's.
+        """
+        self._check(plan, trainings)
+        seeds = [self._judge_seed(training) for training in sorted(trainings, key=lambda training: training.seed)]
+        completed = [seed for seed in seeds if seed.judgement is not None]
+        entry = {
+            **self._head(plan),
+            "status": _status(plan, seeds),
+            "model": _model_facts(plan, seeds),
+            "training": _training_facts(plan, seeds),
+            "seeds": [_seed_record(seed) for seed in seeds],
+            **self._scores([seed.judgement for seed in completed if seed.judgement is not None]),
+            "cost": self._cost(completed),
+        }
+        if plan.mlflow is not None:
+            entry["mlflow"] = dict(plan.mlflow)
+        responses = {seed.training.seed: seed.response for seed in completed if seed.response is not None}
+        return JudgedEntry(entry, self._observables(completed, seeds), responses)
+
+    def full_simulation(self, preset: str, study: StudyFacts) -> JudgedEntry | None:
+        """The floor as a row: the twin judged as if it were generated; None where there is no twin."""
+        if self.twin is None or self.floor is None:
+            return None
+        what = {"dataset": self.dataset.sha256, "scorecard": self.scorecard.identity}
+        name = records.entry_id(FULL_SIMULATION, preset, what)
+        entry = {
+            **self._facts(name, "Full simulation, simulated again", "baseline", preset, study, None),
+            "status": "complete",
+            "model": {
+                "name": FULL_SIMULATION,
+                "title": "Same particles, other random numbers",
+                "config": {},
+                "paper_config": None,
+                "source": self.dataset.provenance,
+                "num_parameters": {"generate": 0, "train": 0},
+            },
+            "training": {
+                "epochs": 0,
+                "epochs_label": "not trained",
+                "showers": 0,
+                "checkpoint_rule": "last",
+                "seeds_planned": [],
+            },
+            "seeds": [],
+            **self._scores([self.floor]),
+            "excess": None,
+            "z": None,
+            "cost": None,
+        }
+        observables = self._plots(self.twin.response, self.floor) | {"seed": None, "training": []}
+        return JudgedEntry(entry, observables, {0: self.twin.response})
+
+    def mean_shower(self, preset: str, study: StudyFacts, work: Path) -> JudgedEntry:
+        """The mean shower of each energy: what a generator without any fluctuation gets."""
+        plan = EntryPlan(
+            title="Mean shower of each energy",
+            study=study,
+            preset=preset,
+            model_name=MEAN_SHOWER,
+            config={},
+            seeds=(0,),
+            epochs=1,
+            evaluate_every=1,
+            epochs_label="one look at the training events",
+            dataset=self.files,
+            scorecard=self.scorecard.name,
+            checkpoint_rule="last",
+            kind="baseline",
+        )
+        return self._train_and_judge(plan, work)
+
+    def untrained(self, plan: EntryPlan, work: Path) -> JudgedEntry:
+        """The generator of a plan before its first epoch."""
+        untrained = replace(
+            plan,
+            title=f"{MODELS[plan.model_name].title}, untrained",
+            epochs=0,
+            epochs_label="not trained",
+            kind="untrained",
+            checkpoint_rule="last",
+            replay=None,
+            mlflow=None,
+        )
+        return self._train_and_judge(untrained, work)
+
+    def compare(self, judged: JudgedEntry, others: Sequence[JudgedEntry]) -> JudgedEntry:
+        """The same entry with its comparisons: on the same test events, and seed by seed.
+
+        An entry without seeds in common with the other (a baseline has one or none) is compared
+        seed by seed with the other's only sample.
+        """
+        comparisons = [self._comparison(judged, other) for other in others if judged.responses and other.responses]
+        return replace(judged, entry=judged.entry | {"comparisons": comparisons})
+
+    def difference(self, a: Mapping[int, Response], b: Mapping[int, Response]) -> tuple[Estimate, int]:
+        """Score of ``a`` minus score of ``b`` over seeds and events, and the number of seeds it rests on.
+
+        Args:
+            a: Seed → showers [MeV], shape (N, V).
+            b: The same; a single sample stands for every seed.
+        Raises: ValueError if no seed is in common.
+        """
+        pairs = _pairs(a, b)
+        return combine_seeds([self.judge.difference(left, right) for left, right in pairs]), len(pairs)
+
+    def write(self, judged: JudgedEntry) -> Path:
+        """Write the record; a reference row that stands already is kept, whichever search wrote it.
+
+        Raises: EntryExists, InvalidEntry as ``records.write_entry``.
+        """
+        folder = records.entry_folder(self.board, judged.entry["id"])
+        if judged.entry["kind"] != "model" and folder.exists():
+            return folder
+        return records.write_entry(self.board, judged.entry, judged.observables)
+
+    def _comparison(self, judged: JudgedEntry, other: JudgedEntry) -> JsonObject:
+        difference, seeds = self.difference(judged.responses, other.responses)
+        return {
+            "with": other.entry["id"],
+            "title": other.entry["title"],
+            "difference": difference.value,
+            "error": difference.error,
+            "standard_errors": standard_errors(difference),
+            "seeds": seeds,
+        }
+
+    def _train_and_judge(self, plan: EntryPlan, work: Path) -> JudgedEntry:
+        return self.judge_entry(plan, [train_seed(job) for job in plan.jobs(work)])
+
+    def _check(self, plan: EntryPlan, trainings: Sequence[SeedTraining]) -> None:
+        if plan.dataset != self.files or plan.scorecard != self.scorecard.name:
+            raise ValueError(
+                f"{plan.title}: planned for {plan.dataset.name} and {plan.scorecard}; this benchmark judges "
+                f"{self.files.name} by {self.scorecard.name}. Open one for it"
+            )
+        planned = {job.seed: job.identity() for job in plan.jobs(Path())}
+        for training in trainings:
+            expected = json.loads(json.dumps(planned.get(training.seed, {})))
+            found = {key: training.job.get(key) for key in expected}
+            if not expected or found != expected:
+                raise ValueError(f"{plan.title}: the training of seed {training.seed} is not of this plan")
+
+    def _judge_seed(self, training: SeedTraining) -> _JudgedSeed:
+        if training.status != "completed":
+            return _JudgedSeed(training, None, None)
+        generator = load_generator(training.checkpoint_folder)
+        try:
+            response = generator.generate(self.reference.conditions, seed=NOISE_SEED + training.seed)
+            return _JudgedSeed(training, response, self.judge.judge(response))
+        except InvalidEvents as error:
+            return _JudgedSeed(replace(training, status="diverged", detail=str(error)), None, None)
+
+    def _head(self, plan: EntryPlan) -> JsonObject:
+        return self._facts(plan.id, plan.title, plan.kind, plan.preset, plan.study, plan.replay)
+
+    def _facts(
+        self, name: str, title: str, kind: Kind, preset: str, study: StudyFacts, replay: str | None
+    ) -> JsonObject:
+        return {
+            "schema": records.SCHEMA_VERSION,
+            "id": name,
+            "title": title,
+            "kind": kind,
+            "study": asdict(study),
+            "preset": preset,
+            "detector": self.dataset.detector.name,
+            "dataset": {
+                "name": self.dataset.name,
+                "title": self.dataset.title,
+                "sha256": self.dataset.sha256,
+                "provenance": self.dataset.provenance,
+                "split": "test",
+                "num_events": len(self.reference),
+            },
+            "scorecard": {
+                "name": self.scorecard.name,
+                "version": self.scorecard.version,
+                "identity": self.scorecard.identity,
+                "weights": dict(self.scorecard.weights),
+                "scales": dict(self.scorecard.scales),
+            },
+            "comparisons": [],
+            "test_openings": records.count_test_openings(self.board)[self.dataset.sha256],
+            "provenance": provenance(replay),
+        }
+
+    def _scores(self, judgements: Sequence[Judgement]) -> JsonObject:
+        floor = self.floor
+        score = combine_seeds([judgement.score for judgement in judgements]) if judgements else None
+        excesses = [judgement.excess for judgement in judgements if judgement.excess is not None]
+        excess = combine_seeds(excesses) if excesses else None
+        return {
+            "score": _estimate(score),
+            "components": {
+                name: {
+                    **asdict(combine_seeds([judgement.components[name] for judgement in judgements])),
+                    "floor": None if floor is None else floor.components[name].value,
+                }
+                for name in (self.scorecard.weights if judgements else ())
+            },
+            "floor": None if floor is None else _estimate(floor.score),
+            "excess": _estimate(excess),
+            "z": None if excess is None else standard_errors(excess),
+        }
+
+    def _cost(self, completed: Sequence[_JudgedSeed]) -> JsonObject | None:
+        if not completed:
+            return None
+        seconds = [seed.training.train_cpu_s for seed in completed if seed.training.train_cpu_s is not None]
+        return {
+            **measure_generation(completed[0].training.checkpoint_folder, self.reference.conditions),
+            "train_cpu_s": float(np.mean(seconds)) if seconds else None,
+            "hardware": hardware(),
+        }
+
+    def _observables(self, completed: Sequence[_JudgedSeed], seeds: Sequence[_JudgedSeed]) -> JsonObject:
+        training = [
+            {
+                "seed": seed.training.seed,
+                "best_epoch": seed.training.best_epoch,
+                "history": [record for record in seed.training.history if record["score"] is not None],
+            }
+            for seed in seeds
+        ]
+        if not completed:
+            return {"schema": records.SCHEMA_VERSION, "seed": None, "training": training}
+        shown = sorted(completed, key=_score_of)[(len(completed) - 1) // 2]
+        if shown.response is None or shown.judgement is None:
+            raise AssertionError("a completed seed has been judged")
+        return self._plots(shown.response, shown.judgement) | {"seed": shown.training.seed, "training": training}
+
+    def _plots(self, response: Response, judgement: Judgement) -> JsonObject:
+        twin = None if self.twin is None else self.twin.response
+        return {
+            "schema": records.SCHEMA_VERSION,
+            "histograms": histograms_for_plots(self.reference, response, twin, self.scorecard),
+            "images": mean_images(self.reference, response),
+            "response": response_against_energy(self.reference, response, twin),
+            "judgement": judgement.to_json(),
+        }
+
+
+def _pairs(a: Mapping[int, Response], b: Mapping[int, Response]) -> list[tuple[Response, Response]]:
+    if len(b) == 1:
+        (only,) = b.values()
+        return [(response, only) for response in a.values()]
+    common = sorted(a.keys() & b.keys())
+    if not common:
+        raise ValueError(f"no seed in common: {sorted(a)} and {sorted(b)}; train both with the same seeds")
+    return [(a[seed], b[seed]) for seed in common]
+
+
+def _score_of(seed: _JudgedSeed) -> float:
+    return float("inf") if seed.judgement is None else seed.judgement.score.value
+
+
+def _status(plan: EntryPlan, seeds: Sequence[_JudgedSeed]) -> str:
+    if any(seed.training.status == "diverged" for seed in seeds):
+        return "diverged"
+    completed = {seed.training.seed for seed in seeds if seed.judgement is not None}
+    return "complete" if completed == set(plan.seeds) else "incomplete"
+
+
+def _model_facts(plan: EntryPlan, seeds: Sequence[_JudgedSeed]) -> JsonObject:
+    spec = MODELS[plan.model_name]
+    counts = next((seed.training.num_parameters for seed in seeds if seed.judgement is not None), None)
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "config": plan.full_config,
+        "paper_config": dict(to_dict(spec.config_class())) if spec.trainable else None,
+        "source": spec.source,
+        "num_parameters": counts or {"generate": 0, "train": 0},
+    }
+
+
+def _training_facts(plan: EntryPlan, seeds: Sequence[_JudgedSeed]) -> JsonObject:
+    return {
+        "epochs": plan.epochs,
+        "epochs_label": plan.epochs_label,
+        "showers": max((seed.training.showers for seed in seeds), default=0),
+        "checkpoint_rule": plan.checkpoint_rule,
+        "seeds_planned": list(plan.seeds),
+    }
+
+
+def _seed_record(seed: _JudgedSeed) -> JsonObject:
+    training, judgement = seed.training, seed.judgement
+    return {
+        "seed": training.seed,
+        "status": training.status,
+        "score": None if judgement is None else judgement.score.value,
+        "error": None if judgement is None else judgement.score.error,
+        "components": {} if judgement is None else {k: asdict(v) for k, v in judgement.components.items()},
+        "excess": None if judgement is None else _estimate(judgement.excess),
+        "z": None if judgement is None else judgement.z,
+        "best_epoch": training.best_epoch,
+        "train_cpu_s": training.train_cpu_s,
+        "detail": training.detail,
+    }
+
+
+def _estimate(estimate: Estimate | None) -> JsonObject | None:
+    return None if estimate is None else asdict(estimate)

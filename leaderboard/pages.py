@@ -1,0 +1,321 @@
+"""The leaderboard as static pages, made from records alone.
+
+No torch, no metric, no model: pages can be made again on any machine that holds the records. They
+work from a file, without a network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Required, TypedDict
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from leaderboard import plots, text
+from leaderboard.ranking import Row, Table, tables
+from leaderboard.records import (
+    Board,
+    DamagedEntry,
+    InvalidEntry,
+    JsonObject,
+    read_board,
+    read_observables,
+    write_atomically,
+)
+
+TEMPLATES = Path(__file__).parent / "templates"
+OPEN_ENERGY_MEV = 65_536.0  # where the paper shows its distributions
+STAMP = "<!-- made from {} -->\n"
+
+Histogram = Mapping[str, Any]
+
+
+class StudyRecord(TypedDict, total=False):
+    """A search as the board page lists it.
+
+    Attributes:
+        directory: Name of its folder, not the path.
+        status: ``running``, ``interrupted`` or ``finished``.
+        trials: Number of trials by status.
+        best_validation: Best score on the validation split; None without one.
+    """
+
+    name: Required[str]
+    directory: Required[str]
+    status: Required[str]
+    trials: Required[dict[str, int]]
+    best_validation: Required[float | None]
+
+
+@dataclass(frozen=True)
+class _Section:
+    """A table with what is written around it."""
+
+    table: Table
+    components: list[str]
+    trials: int
+    openings: int
+    plot: Markup | None
+
+
+def build_pages(board: Path, studies: Sequence[StudyRecord] = ()) -> Path:
+    """Write ``index.html`` and ``models/<entry id>.html`` under the board's folder; returns the former.
+
+    Pages whose records have not changed are left as they are. Records that cannot be read are listed
+    with the reason.
+    """
+    content = read_board(board)
+    damaged = list(content.damaged)
+    grouped = tables(content.entries)
+    for table in grouped:
+        for row in table.rows:
+            try:
+                _write_model_page(board, row)
+            except InvalidEntry as error:
+                damaged.append(DamagedEntry(row.entry["id"], str(error)))
+                _write(_model_page(board, row.entry["id"]), _render("model.html", **_model_context(row, {})))
+    index = board / "index.html"
+    _write(index, render_index(Board(content.entries, damaged, content.test_openings), grouped, studies))
+    return index
+
+
+def render_index(board: Board, grouped: Sequence[Table], studies: Sequence[StudyRecord]) -> str:
+    """The board's page as HTML."""
+    return _render(
+        "index.html",
+        sections=[_section(table, board.test_openings) for table in grouped],
+        damaged=board.damaged,
+        studies=studies,
+    )
+
+
+def render_model(row: Row, observables: JsonObject) -> str:
+    """The page of one entry as HTML.
+
+    Raises: InvalidEntry if the observables are not what plots can be made of.
+    """
+    try:
+        context = _model_context(row, observables)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InvalidEntry(f"observables.json cannot be plotted: {error!r}") from error
+    return _render("model.html", **context)
+
+
+def _write_model_page(board: Path, row: Row) -> None:
+    observables = read_observables(board, row.entry["id"])
+    page = _model_page(board, row.entry["id"])
+    stamp = STAMP.format(_stamp(row, observables))
+    if page.is_file() and page.read_text(encoding="utf-8").endswith(stamp):
+        return
+    _write(page, render_model(row, observables) + stamp)
+
+
+def _model_page(board: Path, name: str) -> Path:
+    return board / "models" / f"{name}.html"
+
+
+def _write(path: Path, html: str) -> None:
+    write_atomically(path, html)
+
+
+def _stamp(row: Row, observables: JsonObject) -> str:
+    made_from = f"{row.rank} {row.entry!r} {observables!r} {_code_digest()}"
+    return hashlib.sha256(made_from.encode()).hexdigest()
+
+
+@cache
+def _code_digest() -> str:
+    files = [*sorted(TEMPLATES.iterdir()), *sorted(Path(__file__).parent.glob("*.py"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files if path.is_file())).hexdigest()
+
+
+def _section(table: Table, openings: Mapping[str, int]) -> _Section:
+    components = list(dict.fromkeys(name for row in table.rows for name in row.entry["components"]))
+    scored = sorted((row for row in table.rows if row.entry["score"] is not None), key=_score)
+    figure = plots.score_figure([(_label(row), row.entry) for row in scored], table.floor) if scored else None
+    return _Section(
+        table=table,
+        components=components,
+        trials=sum(_trials_by_study(table).values()),
+        openings=openings.get(table.dataset["sha256"], 0),
+        plot=None if figure is None else _svg(figure, "Scores of all rows"),
+    )
+
+
+def _trials_by_study(table: Table) -> dict[tuple[str, str], int]:
+    """Trials of each search; several entries may come from one."""
+    trials: dict[tuple[str, str], int] = {}
+    for row in table.rows:
+        study = row.entry["study"]
+        key = (study["name"], study["directory"])
+        trials[key] = max(trials.get(key, 0), study["trials_compared"])
+    return trials
+
+
+def _score(row: Row) -> float:
+    return float(row.entry["score"]["value"])
+
+
+def _label(row: Row) -> str:
+    title = str(row.entry["title"])
+    shortened = title if len(title) <= 46 else title[:45] + "…"
+    return shortened if row.entry["status"] == "complete" else f"{shortened} ({row.entry['status']})"
+
+
+def _model_context(row: Row, observables: JsonObject) -> dict[str, Any]:
+    entry = row.entry
+    histograms = observables.get("histograms", [])
+    images = _shown_images(observables.get("images", []))
+    return {
+        "entry": entry,
+        "rank": row.rank,
+        "comparisons": [text.comparison_sentence(entry, comparison) for comparison in entry["comparisons"]],
+        "by_energy": observables.get("judgement", {}).get("by_energy", []),
+        "plotted_seed": observables.get("seed"),
+        "energies": _energies(histograms, all_of_them=entry["kind"] == "model"),
+        "response_plots": [_response_plot(curve) for curve in observables.get("response", [])],
+        "images": [_image_plot(layer) for layer in images.get("layers", [])],
+        "image_energy": images.get("energy_mev", OPEN_ENERGY_MEV),
+        "training_plot": _training_plot(observables.get("training", [])),
+    }
+
+
+def _energies(histograms: Sequence[Histogram], *, all_of_them: bool) -> list[dict[str, Any]]:
+    """Plots by energy; of rows that are only there for comparison, those of one energy."""
+    values = sorted({float(histogram["energy_mev"]) for histogram in histograms})
+    opened = _nearest(values)
+    return [
+        {
+            "value": value,
+            "is_open": value == opened,
+            "plots": [_ratio_plot(histogram) for histogram in histograms if histogram["energy_mev"] == value],
+        }
+        for value in values
+        if all_of_them or value == opened
+    ]
+
+
+def _nearest(energies: Sequence[float]) -> float | None:
+    return min(energies, key=lambda energy: abs(energy - OPEN_ENERGY_MEV), default=None)
+
+
+def _ratio_plot(histogram: Histogram) -> dict[str, Any]:
+    title = str(histogram["title"])
+    caption = (
+        f"χ² / ndf = {text.significant(histogram['chi2'])} / {histogram['ndf']}, "
+        f"p = {text.significant(histogram['p_value'], 2)}"
+    )
+    label = f"{title} at {text.gev(histogram['energy_mev'])}"
+    return {"svg": _svg(plots.ratio_figure(panel(histogram)), label), "caption": caption}
+
+
+def panel(histogram: Histogram) -> plots.Panel:
+    """What a plot shows of one of the ``histograms`` in ``observables.json``."""
+    twin = histogram["floor"]
+    values = {
+        name: np.array(histogram[name], dtype=np.float64)
+        for name in ("edges", "reference", "reference_error", "generated", "generated_error")
+    }
+    is_profile = histogram["kind"] == "profile"
+    return plots.Panel(
+        title=histogram["title"],
+        x_label=_with_unit("position" if is_profile else histogram["title"], histogram["edges_unit"]),
+        y_label=histogram["y_label"],
+        edges=values["edges"],
+        reference=plots.Series(values["reference"], values["reference_error"]),
+        generated=plots.Series(values["generated"], values["generated_error"]),
+        twin=None if twin is None else plots.Series(np.array(twin, dtype=np.float64), np.zeros(len(twin))),
+    )
+
+
+def _with_unit(label: str, unit: str) -> str:
+    return label if unit in ("", "1") else f"{label} [{unit}]"
+
+
+def _response_plot(curve: Mapping[str, Any]) -> Markup:
+    names = {"reference": "full simulation", "generated": "generated", "floor": "simulated again"}
+    samples = {
+        title: plots.Series(np.array(curve[name], dtype=np.float64), np.array(curve[f"{name}_error"], dtype=np.float64))
+        for name, title in names.items()
+        if curve[name] is not None
+    }
+    title = {"mean": "Mean response", "resolution": "Energy resolution"}.get(curve["quantity"], curve["quantity"])
+    energies = np.array(curve["energy_mev"], dtype=np.float64)
+    figure = plots.curve_figure(plots.Curve(energies, samples), title, curve["y_label"])
+    return _svg(figure, f"{title} against the incident energy")
+
+
+def _shown_images(images: Sequence[JsonObject]) -> JsonObject:
+    energy = _nearest([float(image["energy_mev"]) for image in images])
+    return next((image for image in images if image["energy_mev"] == energy), {})
+
+
+def _image_plot(layer: Mapping[str, Any]) -> Markup:
+    image = plots.LayerImage(
+        title=str(layer["layer"]).capitalize(),
+        eta_edges=np.array(layer["eta_edges"], dtype=np.float64),
+        phi_edges=np.array(layer["phi_edges"], dtype=np.float64),
+        reference=np.array(layer["reference"], dtype=np.float64),
+        generated=np.array(layer["generated"], dtype=np.float64),
+    )
+    return _svg(plots.image_figure(image), f"Mean shower in the {layer['layer']}")
+
+
+def _training_plot(training: Sequence[Mapping[str, Any]]) -> Markup | None:
+    curves = [
+        plots.TrainingCurve(
+            label=f"seed {seed['seed']}",
+            epochs=np.array([record["epoch"] for record in seed["history"]], dtype=np.float64),
+            scores=np.array([record["score"] for record in seed["history"]], dtype=np.float64),
+            best_epoch=seed["best_epoch"],
+        )
+        for seed in training
+        if len(seed["history"]) > 1
+    ]
+    if not curves:
+        return None
+    return _svg(plots.training_figure(curves), "Validation score against epoch")
+
+
+def _svg(figure: Figure, label: str) -> Markup:
+    return Markup(plots.to_svg(figure, label))  # noqa: S704 (matplotlib escapes the texts of a plot, to_svg the label)
+
+
+def _render(template: str, **context: Any) -> str:
+    return _environment().get_template(template).render(**context)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "with_error": text.with_error,
+        "significant": text.significant,
+        "signed": text.signed,
+        "count": text.count,
+        "gev": text.gev,
+        "component_title": text.component_title,
+        "seeds_label": text.seeds_label,
+        "completed_seeds": text.completed_seeds,
+        "seed_score": lambda seed: {"value": seed["score"], "error": seed["error"]},
+        "timing": lambda timing: text.with_error({"value": timing["median"], "error": timing["spread"]}),
+        "per_second": lambda milliseconds: text.significant(1000 / milliseconds, 2) if milliseconds else text.NOTHING,
+    }
+    environment.globals |= {
+        "status_meanings": text.STATUS_MEANINGS,
+        "component_meanings": text.COMPONENT_MEANINGS,
+    }
+    return environment

@@ -1,0 +1,313 @@
+"""SVG plots from the numbers of ``observables.json`` and of entries.
+
+Drawn on white cards with the colour-blind-safe palette of Okabe and Ito (https://jfly.uni-koeln.de/color/):
+reference grey, generated vermilion, second full simulation blue. Figures are plain objects: no
+pyplot, no global state.
+"""
+
+# Axes: B bins, E energies.
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import Colormap, Normalize, TwoSlopeNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.typing import RcKeyType
+from numpy.typing import NDArray
+
+from leaderboard import text
+from leaderboard.records import JsonObject
+
+REFERENCE, GENERATED, TWIN, MUTED = "#4d4d4d", "#D55E00", "#0072B2", "#8a8a8a"
+CURVE_STYLES = ((REFERENCE, "s"), (GENERATED, "o"), (TWIN, "^"))
+SERIES_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+WIDE_RANGE = 20  # largest over smallest score above which the axis is logarithmic
+RATIO_LIMITS = (0.4, 1.6)
+PANEL_SIZE = (3.7, 3.1)
+STYLE: dict[RcKeyType, Any] = {
+    "svg.fonttype": "none",  # text stays text: small files, and legible to search and screen readers
+    "svg.hashsalt": "fastsim-arena",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#444444",
+    "axes.linewidth": 0.8,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.formatter.useoffset": False,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "mathtext.fontset": "dejavusans",
+}
+COORDINATES = re.compile(r' (?:d|x|y|x1|x2|y1|y2|transform|points|style)="[^"]*"')
+LONG_DECIMALS = re.compile(r"(\d\.\d\d)\d+")
+
+Array = NDArray[np.float64]
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Series:
+    """Content of B bins with standard errors; NaN where there is none."""
+
+    values: Array
+    errors: Array
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A histogram or mean profile of the reference, a generated sample and, where there is one, the twin.
+
+    Attributes:
+        edges: B + 1 bin edges.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    edges: Array
+    reference: Series
+    generated: Series
+    twin: Series | None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Quantities against the incident energy [MeV], one Series of length E for each sample."""
+
+    energies: Array
+    samples: dict[str, Series]
+
+
+@dataclass(frozen=True)
+class LayerImage:
+    """Mean energy of each cell of a layer over the incident energy, arrays of shape (eta, phi)."""
+
+    title: str
+    eta_edges: Array
+    phi_edges: Array
+    reference: Array
+    generated: Array
+
+
+@dataclass(frozen=True)
+class TrainingCurve:
+    """Validation score of one seed at the epochs where it was computed."""
+
+    label: str
+    epochs: Array
+    scores: Array
+    best_epoch: int | None
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw with this file's style, and leave matplotlib's own untouched."""
+
+    def with_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return with_style
+
+
+def to_svg(figure: Figure, label: str) -> str:
+    """The figure as an ``<svg>`` element for an HTML page, as wide as its container.
+
+    Args:
+        label: What a screen reader says; plain text.
+    """
+    buffer = io.StringIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    svg = buffer.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = COORDINATES.sub(lambda match: LONG_DECIMALS.sub(r"\1", match.group()), svg)
+    width = figure.get_figwidth() * 96
+    opening = (
+        f'<svg role="img" aria-label="{html.escape(label)}" style="width:100%;max-width:{width:.0f}px;height:auto"'
+    )
+    svg = re.sub(r'<svg((?: [\w:]+="[^"]*")*)', lambda match: opening + _without_size(match.group(1)), svg, count=1)
+    return re.sub(r">\s+<", "><", svg)
+
+
+@styled
+def ratio_figure(panel: Panel) -> Figure:
+    """A distribution above, generated over reference below with the reference's own error as a band."""
+    figure = Figure(figsize=PANEL_SIZE, layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (2.6, 1)})
+    centres = (panel.edges[1:] + panel.edges[:-1]) / 2
+    _band(upper, panel.edges, panel.reference)
+    upper.stairs(panel.reference.values, panel.edges, color=REFERENCE, linewidth=1.2, label="full simulation")
+    if panel.twin is not None:
+        upper.stairs(
+            panel.twin.values, panel.edges, color=TWIN, linewidth=1, linestyle=(0, (4, 2)), label="simulated again"
+        )
+    _points(upper, centres, panel.generated, "generated")
+    upper.set_ylim(bottom=0)
+    upper.margins(y=0.25)
+    upper.set_ylabel(panel.y_label)
+    upper.set_title(panel.title)
+    upper.legend(loc="best", handlelength=1.4)
+    _ratio_axes(lower, panel, centres)
+    lower.set_xlabel(panel.x_label)
+    return figure
+
+
+@styled
+def curve_figure(curve: Curve, title: str, y_label: str) -> Figure:
+    """A quantity against the incident energy for each sample; below, its ratio to the first one."""
+    figure = Figure(figsize=(5.2, 3.7), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (2.4, 1)})
+    energies = curve.energies / 1000
+    reference = next(iter(curve.samples.values()))
+    lower.axhline(1, color=MUTED, linewidth=0.8, zorder=0)
+    for index, (name, series) in enumerate(curve.samples.items()):
+        color, marker = CURVE_STYLES[index]
+        shifted = energies * (1 + 0.04 * (index - 1))  # side by side, so that error bars do not hide each other
+        for axes, (values, errors) in (
+            (upper, (series.values, series.errors)),
+            (lower, _ratio(series, reference)),
+        ):
+            axes.errorbar(shifted, values, errors, fmt=marker, color=color, markersize=4, elinewidth=1, label=name)
+    upper.set_title(title)
+    upper.set_ylabel(y_label)
+    upper.legend()
+    lower.set_ylabel("ratio")
+    lower.set_xscale("log")
+    lower.set_xticks(energies, [text.significant(energy, 3 if energy >= 100 else 2) for energy in energies])
+    lower.xaxis.set_minor_locator(NullLocator())
+    lower.set_xlabel("incident energy [GeV]")
+    return figure
+
+
+@styled
+def image_figure(image: LayerImage) -> Figure:
+    """Mean cell energies of reference and generated sample, and their difference."""
+    figure = Figure(figsize=(6.0, 2.9), layout="constrained")
+    axes = figure.subplots(1, 3, sharey=True)
+    largest = float(max(image.reference.max(), image.generated.max(), 1e-12))
+    difference = image.generated - image.reference
+    spread = float(max(np.abs(difference).max(), 1e-12))
+    shared = Normalize(0, largest)
+    _image(axes[0], image, image.reference, "full simulation", mpl.colormaps["cividis"], shared)
+    mesh = _image(axes[1], image, image.generated, "generated", mpl.colormaps["cividis"], shared)
+    figure.colorbar(mesh, ax=axes[:2], pad=0.02, aspect=18).ax.tick_params(labelsize=7)
+    mesh = _image(axes[2], image, difference, "difference", mpl.colormaps["PuOr"], TwoSlopeNorm(0, -spread, spread))
+    figure.colorbar(mesh, ax=axes[2], pad=0.04, aspect=18).ax.tick_params(labelsize=7)
+    axes[0].set_ylabel("Δη")
+    figure.suptitle(image.title, x=0.01, ha="left", fontsize=10)
+    return figure
+
+
+@styled
+def score_figure(rows: Sequence[tuple[str, JsonObject]], floor: JsonObject | None) -> Figure:
+    """Score with its error of each labelled entry, best at the top, with the full-simulation floor as a line."""
+    figure = Figure(figsize=(8.4, 0.9 + 0.32 * max(len(rows), 1)), layout="constrained")
+    axes = figure.subplots()
+    if floor is not None:
+        axes.axvspan(floor["value"] - floor["error"], floor["value"] + floor["error"], color=TWIN, alpha=0.15, lw=0)
+        axes.axvline(floor["value"], color=TWIN, linewidth=1, label="full-simulation floor")
+        axes.legend(loc="lower right")
+    for height, (_, entry) in enumerate(rows):
+        counted = entry["kind"] == "model" and entry["status"] == "complete"
+        axes.errorbar(
+            entry["score"]["value"],
+            height,
+            xerr=entry["score"]["error"],
+            fmt="o" if counted else "D",
+            color=GENERATED if counted else MUTED,
+            markerfacecolor=GENERATED if counted else "white",
+            markersize=5,
+            elinewidth=1.2,
+            capsize=2,
+        )
+    axes.set_yticks(range(len(rows)), [label for label, _ in rows], parse_math=False)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    values = [entry["score"]["value"] for _, entry in rows]
+    if min(values) > 0 and max(values) > WIDE_RANGE * min(values):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: text.significant(value, 2))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_xlim(left=0)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("combined score on the test split (lower is better)")
+    return figure
+
+
+@styled
+def training_figure(curves: Sequence[TrainingCurve]) -> Figure:
+    """Validation score against epoch for each seed; the checkpoint that was taken is circled."""
+    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for index, curve in enumerate(curves):
+        color = SERIES_COLORS[index % len(SERIES_COLORS)]
+        axes.plot(curve.epochs, curve.scores, color=color, linewidth=1.1, marker=".", markersize=3, label=curve.label)
+        chosen = curve.epochs == curve.best_epoch
+        axes.plot(curve.epochs[chosen], curve.scores[chosen], "o", color=color, markersize=8, fillstyle="none")
+    axes.set_title("Validation score while training (circle: checkpoint taken)")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("score")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(lambda value, _: text.significant(value, 2))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.legend()
+    return figure
+
+
+def _band(axes: Axes, edges: Array, series: Series) -> None:
+    low, high = series.values - series.errors, series.values + series.errors
+    axes.stairs(high, edges, baseline=low, fill=True, color=REFERENCE, alpha=0.22, linewidth=0)
+
+
+def _points(axes: Axes, centres: Array, series: Series, label: str) -> None:
+    axes.errorbar(
+        centres, series.values, series.errors, fmt="o", color=GENERATED, markersize=3, elinewidth=1, label=label
+    )
+
+
+def _ratio_axes(axes: Axes, panel: Panel, centres: Array) -> None:
+    own = _ratio(panel.reference, panel.reference)[1]
+    _band(axes, panel.edges, Series(np.ones_like(own), own))
+    axes.axhline(1, color=REFERENCE, linewidth=0.8)
+    values, errors = _ratio(panel.generated, panel.reference)
+    inside = (values >= RATIO_LIMITS[0]) & (values <= RATIO_LIMITS[1])
+    _points(axes, centres[inside], Series(values[inside], errors[inside]), "generated")
+    for outside, limit, marker in ((values > RATIO_LIMITS[1], 1, "^"), (values < RATIO_LIMITS[0], 0, "v")):
+        edge = np.full(int(outside.sum()), RATIO_LIMITS[limit] + (0.06 if limit == 0 else -0.06))
+        axes.plot(centres[outside], edge, marker, color=GENERATED, markersize=4)
+    axes.set_ylim(*RATIO_LIMITS)
+    axes.set_yticks((0.5, 1.0, 1.5))
+    axes.set_ylabel("ratio")
+
+
+def _ratio(series: Series, reference: Series) -> tuple[Array, Array]:
+    known = reference.values > 0
+    values = np.divide(series.values, reference.values, out=np.full_like(series.values, np.nan), where=known)
+    errors = np.divide(series.errors, reference.values, out=np.full_like(series.values, np.nan), where=known)
+    return values, errors
+
+
+def _image(axes: Axes, image: LayerImage, values: Array, title: str, colors: Colormap, norm: Normalize) -> QuadMesh:
+    mesh = axes.pcolormesh(image.phi_edges, image.eta_edges, values, cmap=colors, norm=norm)
+    axes.set_title(title)
+    axes.set_xlabel("Δφ [rad]")
+    axes.tick_params(labelsize=7)
+    return mesh
+
+
+def _without_size(attributes: str) -> str:
+    return re.sub(r' (?:width|height)="[^"]*"', "", attributes)

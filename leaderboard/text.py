@@ -1,0 +1,97 @@
+"""Numbers and names as people read them, on the pages and in the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+NOTHING = "–"
+COMPONENT_TITLES = {
+    "bmre": "BMRE",
+    "response": "Response",
+    "wasserstein": "W₁",
+    "correlation": "Correlation",
+}
+COMPONENT_MEANINGS = {
+    "bmre": "mean relative error of the bins of histograms and mean profiles",
+    "response": "relative error of the mean energy response",
+    "wasserstein": "Wasserstein-1 distance, in standard deviations of the full simulation",
+    "correlation": "root mean square difference of the observables' correlations",
+}
+STATUS_MEANINGS = {
+    "complete": "every planned seed was trained and judged",
+    "incomplete": "not every planned seed is there: shown without a rank",
+    "diverged": "the training of at least one seed diverged: shown without a rank",
+}
+
+
+def with_error(estimate: Mapping[str, Any] | None) -> str:
+    """``value ± error`` with two significant digits of the error; a dash for None."""
+    if estimate is None:
+        return NOTHING
+    value, error = estimate["value"], estimate.get("error")
+    if not error:
+        return significant(value, 4)
+    decimals = _decimals(error, 2)
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """A number with so many significant digits, without exponent where it stays short; a dash for None."""
+    if value is None:
+        return NOTHING
+    if value == 0:
+        return "0"
+    if not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:.{_decimals(value, digits)}f}"
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """A number with its sign, a true minus; a dash for None."""
+    if value is None:
+        return NOTHING
+    return f"{'−' if value < 0 else '+'}{significant(abs(value), digits)}"
+
+
+def count(number: int | None) -> str:
+    """A whole number with thin spaces between the thousands; a dash for None."""
+    return NOTHING if number is None else f"{number:,}".replace(",", "\u202f")
+
+
+def gev(energy: float) -> str:
+    """An energy given in MeV, in GeV with three significant digits."""
+    return f"{significant(energy / 1000, 3)} GeV"
+
+
+def component_title(name: str) -> str:
+    return COMPONENT_TITLES.get(name, name)
+
+
+def seeds_label(entry: Mapping[str, Any]) -> str:
+    """``3 of 3``: completed of planned seeds; a dash where nothing is random in the training."""
+    planned = len(entry["training"]["seeds_planned"])
+    return f"{completed_seeds(entry)} of {planned}" if planned else NOTHING
+
+
+def completed_seeds(entry: Mapping[str, Any]) -> int:
+    return sum(seed["status"] == "completed" for seed in entry["seeds"])
+
+
+def comparison_sentence(entry: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
+    """How an entry stands against another, with what that is worth."""
+    difference = comparison["difference"]
+    better = "better (lower)" if difference < 0 else "worse (higher)"
+    amount = with_error({"value": abs(difference), "error": comparison["error"]})
+    number = comparison["standard_errors"]
+    worth = "" if number is None else f", {significant(abs(number), 2)} standard errors"
+    seeds = comparison["seeds"]
+    return (
+        f"{entry['title']} scores {amount} {better} than {comparison['title']}{worth} "
+        f"(same test events{', seed by seed' if seeds > 1 else ''}; {seeds} seed{'s' if seeds > 1 else ''})."
+    )
+
+
+def _decimals(value: float, digits: int) -> int:
+    return max(0, digits - 1 - math.floor(math.log10(abs(value))))

@@ -1,0 +1,136 @@
+"""One bin of the conditions: its events, and the binning its reference events fixed."""
+
+# Axes: n events of the bin, O distributions, B bins of all histograms, P bins of all profiles,
+# K bootstrap replicas.
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.binning import bin_index, profile_starts, quantile_edges
+from metrics.scorecard import Scorecard
+
+ObservableValues = Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What all metrics need of a sample in one condition bin.
+
+    Attributes:
+        values: Distributions, shape (n, O).
+        membership: 1 where an event lies in a bin of a histogram, else 0; shape (n, B), the histograms
+            side by side.
+        profiles: Energy over incident energy in the bins of the profiles, shape (n, P), side by side.
+    """
+
+    values: NDArray[np.float64]
+    membership: NDArray[np.float64]
+    profiles: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ConditionBin:
+    """Binning of one condition bin, frozen from the reference.
+
+    Attributes:
+        condition: Value of the binning condition (incident energy [MeV]).
+        events: Indices of its events in the sample, shape (n,).
+        edges: Inner edges of the histogram of each distribution.
+        starts: First positions of the merged bins of each profile.
+        merged: Number of bins that were lost by merging.
+        scale: Standard deviation of each distribution in the reference, shape (O,).
+    """
+
+    condition: float
+    events: NDArray[np.intp]
+    distributions: tuple[str, ...]
+    profiles: tuple[str, ...]
+    edges: tuple[NDArray[np.float64], ...]
+    starts: tuple[NDArray[np.intp], ...]
+    merged: int
+    scale: NDArray[np.float64]
+
+    def measure(self, values: ObservableValues) -> Measurement:
+        """The events of this bin out of the observables of a whole sample."""
+        distributions = [values[name][self.events] for name in self.distributions]
+        membership = [
+            np.eye(len(edges) + 1)[bin_index(column, edges)]
+            for column, edges in zip(distributions, self.edges, strict=True)
+        ]
+        profiles = [
+            np.add.reduceat(values[name][self.events], starts, axis=1)
+            for name, starts in zip(self.profiles, self.starts, strict=True)
+        ]
+        return Measurement(np.stack(distributions, axis=1), np.hstack(membership), np.hstack(profiles))
+
+    @property
+    def histogram_sizes(self) -> NDArray[np.intp]:
+        """Number of bins of each histogram, shape (O,)."""
+        return np.array([len(edges) + 1 for edges in self.edges], dtype=np.intp)
+
+    @property
+    def profile_sizes(self) -> NDArray[np.intp]:
+        """Number of bins of each profile."""
+        return np.array([len(starts) for starts in self.starts], dtype=np.intp)
+
+
+def condition_bins(
+    scorecard: Scorecard, condition: NDArray[np.float64], values: ObservableValues
+) -> tuple[ConditionBin, ...]:
+    """The bins of a scorecard, filled and binned by the reference.
+
+    Args:
+        condition: Binning condition of the reference events, shape (N,).
+        values: Observables of the reference events.
+    Raises: ValueError if an event lies in no bin, a bin holds too few events, or an observable is constant.
+    """
+    strangers = np.flatnonzero(~np.isin(condition, scorecard.condition_bins))
+    if len(strangers):
+        raise ValueError(
+            f"event {strangers[0]} of the reference lies at {condition[strangers[0]]:g}, in none of the condition "
+            f"bins of {scorecard.name} ({', '.join(f'{value:g}' for value in scorecard.condition_bins)}): "
+            "remove such events, or register a scorecard for them"
+        )
+    return tuple(_condition_bin(scorecard, value, condition, values) for value in scorecard.condition_bins)
+
+
+def _condition_bin(
+    scorecard: Scorecard, value: float, condition: NDArray[np.float64], values: ObservableValues
+) -> ConditionBin:
+    events = np.flatnonzero(condition == value)
+    if len(events) < scorecard.smallest_sample:
+        raise ValueError(
+            f"{scorecard.name} needs {scorecard.smallest_sample} reference events in every condition bin; "
+            f"{value:g} has {len(events)}: give a larger sample"
+        )
+    edges = tuple(
+        quantile_edges(values[name][events], scorecard.quantile_bins, scorecard.smallest_count)
+        for name in scorecard.distributions
+    )
+    profiles = [values[name][events] for name in scorecard.profiles]
+    starts = tuple(
+        profile_starts(profile, scorecard.smallest_profile_fraction, scorecard.smallest_count) for profile in profiles
+    )
+    merged = sum(scorecard.quantile_bins - len(inner) - 1 for inner in edges)
+    merged += sum(profile.shape[1] - len(start) for profile, start in zip(profiles, starts, strict=True))
+    return ConditionBin(
+        value, events, scorecard.distributions, scorecard.profiles, edges, starts, merged,
+        _scale(scorecard, value, events, values),
+    )  # fmt: skip
+
+
+def _scale(
+    scorecard: Scorecard, value: float, events: NDArray[np.intp], values: ObservableValues
+) -> NDArray[np.float64]:
+    scale = np.array([values[name][events].std() for name in scorecard.distributions])
+    constant = np.flatnonzero(scale <= 0)
+    if len(constant):
+        raise ValueError(
+            f"{scorecard.distributions[constant[0]]} is the same in every reference event at {value:g}: a reference "
+            "that does not fluctuate cannot judge fluctuations; check the reference file"
+        )
+    return scale

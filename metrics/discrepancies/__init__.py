@@ -1,0 +1,20 @@
+"""Metrics: how far a generated sample lies from the reference, one file each."""
+
+from data_adapters.registry import Registry
+from metrics.discrepancies.bin_mean_relative_error import BIN_MEAN_RELATIVE_ERROR
+from metrics.discrepancies.chi_squared import CHI_SQUARED
+from metrics.discrepancies.component import Metric
+from metrics.discrepancies.correlation import CORRELATION
+from metrics.discrepancies.gromov_wasserstein import GROMOV_WASSERSTEIN
+from metrics.discrepancies.response_error import RESPONSE_ERROR
+from metrics.discrepancies.wasserstein import WASSERSTEIN
+
+METRICS: Registry[Metric] = Registry(
+    "metric",
+    BIN_MEAN_RELATIVE_ERROR,
+    RESPONSE_ERROR,
+    WASSERSTEIN,
+    CORRELATION,
+    GROMOV_WASSERSTEIN,
+    CHI_SQUARED,
+)

@@ -1,0 +1,31 @@
+"""Relative error of the mean energy response."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.condition_bin import ConditionBin, Measurement
+from metrics.discrepancies.component import Metric
+from metrics.observables.energy_response import ENERGY_RESPONSE
+
+
+def response_error(
+    condition_bin: ConditionBin, reference: Measurement, generated: Measurement, weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """|⟨E/E_inc⟩_G − ⟨E/E_inc⟩_R| / ⟨E/E_inc⟩_R, shape (K,)."""
+    column = condition_bin.distributions.index(ENERGY_RESPONSE.name)
+    r, g = weights @ reference.values[:, column], weights @ generated.values[:, column]
+    return np.asarray(np.abs(g - r) / r, dtype=np.float64)
+
+
+RESPONSE_ERROR = Metric(
+    name="response",
+    title="Response error (sampling-fraction error)",
+    definition="|⟨E/E_inc⟩_G − ⟨E/E_inc⟩_R| / ⟨E/E_inc⟩_R",
+    unit="1",
+    smallest_sample=10,
+    cost="fast",
+    source="3DGAN (doi:10.1109/ACCESS.2021.3101946), § V-B; ATL-SOFT-PUB-2018-001, figure 4b, for the response",
+    function=response_error,
+)

@@ -1,0 +1,228 @@
+"""What the plots of a model page show: histograms, profiles, mean showers, response against energy.
+
+Everything is returned as plain lists of finite numbers, ready to be written as JSON.
+"""
+
+# Axes: N events, n events of one energy, V cells, B bins or positions.
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_adapters.events import Events, check_response
+from metrics.binning import bin_index
+from metrics.condition_bin import ConditionBin, condition_bins
+from metrics.discrepancies.chi_squared import chi_squared_table, p_value
+from metrics.observables import OBSERVABLES
+from metrics.observables.component import Observable
+from metrics.observables.energy_response import energy_response
+from metrics.scorecard import Scorecard
+from metrics.scorecards.atlas_photons import ATLAS_PHOTONS_V1
+
+PLOT_BINS = 25
+PLOT_QUANTILES = (0.005, 0.995)
+PLOT_MARGIN = 0.1  # of the range between these quantiles, on either side
+
+SIGNIFICANT_DIGITS = 6
+
+Values = dict[str, NDArray[np.float64]]
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def histograms_for_plots(
+    reference: Events,
+    generated_response: NDArray[np.float32],
+    twin_response: NDArray[np.float32] | None = None,
+    scorecard: Scorecard = ATLAS_PHOTONS_V1,
+) -> list[dict[str, Any]]:
+    """Every observable of a scorecard at every energy, for plots with a ratio below.
+
+    A distribution is the fraction of events in each of 25 uniform bins, under- and overflow in the end
+    bins, with Poisson errors; a profile is its mean over the events with the error of the mean.
+    χ² is the one of the judgement, in the bins of the scorecard, which are not the bins of the plot.
+
+    Args:
+        generated_response: Cell energies [MeV], shape (N, V), at the conditions of the reference.
+        twin_response: The same particles simulated again, or None.
+    Returns: One dictionary for each energy and observable: ``observable``, ``title``, ``unit``,
+        ``kind``, ``energy_mev``, ``edges`` (B + 1), ``edges_unit``, ``y_label``, ``reference``,
+        ``reference_error``, ``generated``, ``generated_error`` (B), ``floor`` (B, or None), ``chi2``,
+        ``ndf``, ``p_value``.
+    Raises: InvalidEvents for a response that cannot be judged.
+    """
+    names = (*scorecard.distributions, *scorecard.profiles)
+    condition = reference.conditions[reference.detector.binning_condition.name]
+    values = _observe(names, reference)
+    generated = _observe(names, reference.with_response(generated_response))
+    twin = None if twin_response is None else _observe(names, reference.with_response(twin_response))
+    return [
+        plot
+        for condition_bin in condition_bins(scorecard, condition, values)
+        for plot in _plots_in_bin(condition_bin, names, values, generated, twin)
+    ]
+
+
+def _observe(names: tuple[str, ...], events: Events) -> Values:
+    return {name: OBSERVABLES[name].function(events) for name in names}
+
+
+def _plots_in_bin(
+    condition_bin: ConditionBin, names: tuple[str, ...], reference: Values, generated: Values, twin: Values | None
+) -> list[dict[str, Any]]:
+    ones = np.ones((1, len(condition_bin.events)))
+    chi2, ndf = chi_squared_table(
+        condition_bin, condition_bin.measure(reference), condition_bin.measure(generated), ones
+    )
+    tests = zip(names, chi2[0], ndf[0], p_value(chi2[0], ndf[0]), strict=True)
+    events = condition_bin.events
+    return [
+        _plot(
+            OBSERVABLES[name],
+            reference[name][events],
+            generated[name][events],
+            None if twin is None else twin[name][events],
+        )
+        | {
+            "energy_mev": condition_bin.condition,
+            "chi2": float(value),
+            "ndf": int(degrees),
+            "p_value": float(probability),
+        }
+        for name, value, degrees, probability in tests
+    ]
+
+
+def _plot(
+    observable: Observable,
+    reference: NDArray[np.float64],
+    generated: NDArray[np.float64],
+    twin: NDArray[np.float64] | None,
+) -> dict[str, Any]:
+    is_profile = observable.kind == "profile"
+    edges = np.array(observable.edges) if is_profile else plot_edges(reference)
+
+    def curve(values: NDArray[np.float64]) -> Curve:
+        return mean_profile(values) if is_profile else event_fractions(values, edges)
+
+    (r, r_error), (g, g_error) = curve(reference), curve(generated)
+    return {
+        "observable": observable.name,
+        "title": observable.title,
+        "unit": observable.unit,
+        "kind": observable.kind,
+        "edges": _numbers(edges),
+        "edges_unit": observable.edges_unit if is_profile else observable.unit,
+        "y_label": "Mean energy / incident energy" if is_profile else "Fraction of events",
+        "reference": _numbers(r),
+        "reference_error": _numbers(r_error),
+        "generated": _numbers(g),
+        "generated_error": _numbers(g_error),
+        "floor": None if twin is None else _numbers(curve(twin)[0]),
+    }
+
+
+def _numbers(values: NDArray[np.float64]) -> list[float]:
+    """Rounded to what a plot can show: the files are a third of the size."""
+    return [float(f"{value:.{SIGNIFICANT_DIGITS}g}") for value in values]
+
+
+def plot_edges(reference: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Uniform edges, shape (26,), around the bulk of the reference values."""
+    low, high = np.quantile(reference, PLOT_QUANTILES)
+    margin = PLOT_MARGIN * (high - low) if high > low else 0.5
+    return np.linspace(low - margin, high + margin, PLOT_BINS + 1)
+
+
+def event_fractions(values: NDArray[np.float64], edges: NDArray[np.float64]) -> Curve:
+    """Fraction of the events in each bin and its Poisson error; under- and overflow are in the end bins."""
+    counts = np.bincount(bin_index(values, edges[1:-1]), minlength=len(edges) - 1)
+    return counts / len(values), np.sqrt(counts) / len(values)
+
+
+def mean_profile(values: NDArray[np.float64]) -> Curve:
+    """Mean over the events, values of shape (n, B), and its standard error."""
+    return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
+
+
+def mean_images(reference: Events, generated_response: NDArray[np.float32]) -> list[dict[str, Any]]:
+    """Mean shower of each energy, layer by layer.
+
+    Returns: One dictionary for each energy: ``energy_mev`` and ``layers``, a list of ``layer``,
+        ``eta_edges``, ``phi_edges`` [1, rad] and the mean E_cell / E_inc of ``reference`` and
+        ``generated`` as lists of rows (eta) of columns (phi).
+    Raises: InvalidEvents for a response that cannot be judged.
+    """
+    check_response(generated_response, reference.detector)
+    condition = reference.conditions[reference.detector.binning_condition.name]
+    images = []
+    for value in np.unique(condition):
+        events = condition == value
+        samples = {
+            "reference": _mean_shower(reference.response, reference, events),
+            "generated": _mean_shower(generated_response, reference, events),
+        }
+        images.append({"energy_mev": float(value), "layers": _layer_images(reference, samples)})
+    return images
+
+
+def _mean_shower(response: NDArray[np.float32], events: Events, which: NDArray[np.bool_]) -> NDArray[np.float64]:
+    fraction = response[which] / events.incident_energy[which, None]
+    return np.asarray(fraction.mean(axis=0), dtype=np.float64)
+
+
+def _layer_images(reference: Events, samples: Values) -> list[dict[str, Any]]:
+    detector = reference.detector
+    images = []
+    for layer in detector.layers:
+        image: dict[str, Any] = {
+            "layer": layer.name,
+            "eta_edges": _numbers(np.array(OBSERVABLES[f"lateral_eta_{layer.name}"].edges)),
+            "phi_edges": _numbers(np.array(OBSERVABLES[f"lateral_phi_{layer.name}"].edges)),
+        }
+        for sample, shower in samples.items():
+            rows = shower[detector.layer_slices[layer.name]].reshape(layer.shape)
+            image[sample] = [_numbers(row) for row in rows]
+        images.append(image)
+    return images
+
+
+def response_against_energy(
+    reference: Events, generated_response: NDArray[np.float32], twin_response: NDArray[np.float32] | None = None
+) -> list[dict[str, Any]]:
+    """Mean and resolution of E / E_inc against the incident energy.
+
+    Source: ATL-SOFT-PUB-2018-001, figure 4b.
+
+    Returns: Two dictionaries (``quantity`` "mean" and "resolution", the standard deviation over the
+        mean): ``y_label``, ``energy_mev`` (E), and ``reference``, ``generated`` and ``floor`` with
+        ``…_error`` (E each; None without a twin).
+    Raises: InvalidEvents for a response that cannot be judged.
+    """
+    energies = np.unique(reference.incident_energy)
+    responses = {"reference": reference.response, "generated": generated_response, "floor": twin_response}
+    curves = {
+        sample: None if response is None else _response_curves(reference.with_response(response), energies)
+        for sample, response in responses.items()
+    }
+    plots = []
+    for index, (quantity, label) in enumerate((("mean", "Mean of E / E_inc"), ("resolution", "σ(E) / ⟨E⟩"))):
+        plot: dict[str, Any] = {"quantity": quantity, "y_label": label, "energy_mev": _numbers(energies)}
+        for sample, curve in curves.items():
+            plot[sample] = None if curve is None else _numbers(curve[index][0])
+            plot[f"{sample}_error"] = None if curve is None else _numbers(curve[index][1])
+        plots.append(plot)
+    return plots
+
+
+def _response_curves(events: Events, energies: NDArray[np.float64]) -> tuple[Curve, Curve]:
+    response = energy_response(events)
+    samples = [response[events.incident_energy == energy] for energy in energies]
+    num = np.array([len(sample) for sample in samples])
+    mean = np.array([sample.mean() for sample in samples])
+    deviation = np.array([sample.std(ddof=1) for sample in samples])
+    resolution = np.divide(deviation, mean, out=np.zeros_like(mean), where=mean > 0)
+    # Relative errors of a standard deviation (normal) and of a mean, added in quadrature.
+    resolution_error = resolution * np.sqrt(1 / (2 * (num - 1)) + resolution**2 / num)
+    return (mean, deviation / np.sqrt(num)), (resolution, resolution_error)

@@ -1,0 +1,212 @@
+"""Judging generated samples against one reference."""
+
+# Axes: N events, n events of one condition bin, E condition bins, K bootstrap replicas.
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_adapters.events import Events, InvalidEvents, check_response
+from metrics.bootstrap import bootstrap_weights, standard_error
+from metrics.condition_bin import Measurement, condition_bins
+from metrics.discrepancies import METRICS
+from metrics.discrepancies.chi_squared import chi_squared_table, p_value
+from metrics.estimate import Estimate
+from metrics.judgement import Judgement
+from metrics.observables import OBSERVABLES
+from metrics.scorecard import Scorecard
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Metrics of one sample in each condition bin: values of shape (E,), replicas of shape (E, K)."""
+
+    values: Mapping[str, NDArray[np.float64]]
+    replicas: Mapping[str, NDArray[np.float64]]
+
+    def estimate(self, metric: str) -> Estimate:
+        return Estimate(float(self.values[metric].mean()), standard_error(self.replicas[metric].mean(axis=0)))
+
+    def estimate_in_bin(self, metric: str, index: int) -> Estimate:
+        return Estimate(float(self.values[metric][index]), standard_error(self.replicas[metric][index]))
+
+
+SCORE = "score"
+
+
+class Judge:
+    """Judges samples generated at the conditions of one reference sample.
+
+    Binning, observables and bootstrap weights of the reference are computed once. The floor is what
+    the twin (the same particles, simulated again) gets when it is judged as if it were generated.
+
+    Args:
+        scorecard: What to compare, and how to combine it.
+        reference: Full simulation, held out.
+        twin: Full simulation of the same particles, event by event; None where there is none.
+        replicas: Bootstrap replicas for the errors; the values do not depend on them.
+        seed: Seed of the bootstrap.
+    Raises: ValueError if the detector is not the scorecard's, the twin is none, or a condition bin is
+        too small.
+    """
+
+    def __init__(
+        self, scorecard: Scorecard, reference: Events, twin: Events | None, *, replicas: int = 100, seed: int = 0
+    ) -> None:
+        _check_samples(scorecard, reference, twin)
+        self.scorecard = scorecard
+        self.reference = reference
+        self.twin = twin
+        values = self._observe(reference)
+        self.bins = condition_bins(scorecard, _binning_condition(reference), values)
+        self.merged_bins = sum(condition_bin.merged for condition_bin in self.bins)
+        self._measured = [condition_bin.measure(values) for condition_bin in self.bins]
+        self._weights = [
+            bootstrap_weights(len(condition_bin.events), replicas, (seed, index))
+            for index, condition_bin in enumerate(self.bins)
+        ]
+
+    def judge(self, generated_response: NDArray[np.float32], *, errors: bool = True) -> Judgement:
+        """Score a generated sample.
+
+        Args:
+            generated_response: Cell energies [MeV], shape (N, V), event by event at the conditions of
+                the reference.
+            errors: Whether to estimate errors (bootstrap) and reported metrics; without, only the
+                scored values, more than ten times faster.
+        Raises: InvalidEvents for NaN, infinity, negative energies or a wrong shape, naming event and cell.
+        """
+        measured = self._measure(generated_response)
+        if not errors:
+            return self._judgement(self._compare(measured, tuple(self.scorecard.weights), errors=False), None, [])
+        comparison = self._compare(measured, (*self.scorecard.weights, *self.scorecard.reported), errors=True)
+        return self._judgement(comparison, self._floor_comparison, self._chi2(measured))
+
+    @cached_property
+    def floor(self) -> Judgement | None:
+        """The twin judged as if it were generated: what even full simulation cannot beat."""
+        return None if self.twin is None else self.judge(self.twin.response)
+
+    def difference(self, a: NDArray[np.float32], b: NDArray[np.float32]) -> Estimate:
+        """Score of ``a`` minus score of ``b``, with the error of the difference on the same resampled events."""
+        scored = tuple(self.scorecard.weights)
+        compared = [self._compare(self._measure(response), scored, errors=True) for response in (a, b)]
+        return _difference(*compared)
+
+    @cached_property
+    def _floor_comparison(self) -> _Comparison | None:
+        if self.twin is None:
+            return None
+        return self._compare(self._measure(self.twin.response), tuple(self.scorecard.weights), errors=True)
+
+    def _observe(self, events: Events) -> dict[str, NDArray[np.float64]]:
+        names = (*self.scorecard.distributions, *self.scorecard.profiles)
+        return {name: OBSERVABLES[name].function(events) for name in names}
+
+    def _measure(self, response: NDArray[np.float32]) -> list[Measurement]:
+        check_response(response, self.reference.detector)
+        if len(response) != len(self.reference):
+            raise InvalidEvents(
+                f"{len(response)} events were generated; the reference has {len(self.reference)}: "
+                "generate one event for each of its conditions, in its order"
+            )
+        values = self._observe(self.reference.with_response(response))
+        return [condition_bin.measure(values) for condition_bin in self.bins]
+
+    def _compare(self, generated: list[Measurement], metrics: tuple[str, ...], *, errors: bool) -> _Comparison:
+        ones = [np.ones((1, len(condition_bin.events))) for condition_bin in self.bins]
+        values = {name: self._evaluate(name, generated, ones)[:, 0] for name in metrics}
+        replicas = {name: self._replicas(name, generated, errors) for name in metrics}
+        values[SCORE] = self._score(values)
+        replicas[SCORE] = self._score(replicas)
+        return _Comparison(values, replicas)
+
+    def _replicas(self, metric: str, generated: list[Measurement], errors: bool) -> NDArray[np.float64]:
+        most = METRICS[metric].bootstrap_replicas
+        if not errors:
+            return np.empty((len(self.bins), 0))
+        return self._evaluate(metric, generated, [weights[:most] for weights in self._weights])
+
+    def _evaluate(
+        self, metric: str, generated: list[Measurement], weights: list[NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
+        function = METRICS[metric].function
+        rows = [function(*arguments) for arguments in zip(self.bins, self._measured, generated, weights, strict=True)]
+        return np.stack(rows)
+
+    def _score(self, components: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        parts = [factor * components[name] for name, factor in self.scorecard.coefficients.items()]
+        return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
+
+    def _judgement(self, comparison: _Comparison, floor: _Comparison | None, chi2: list[dict[str, Any]]) -> Judgement:
+        excess = None if floor is None else _difference(comparison, floor)
+        return Judgement(
+            scorecard=self.scorecard.name,
+            scorecard_identity=self.scorecard.identity,
+            score=comparison.estimate(SCORE),
+            components={name: comparison.estimate(name) for name in self.scorecard.weights},
+            reported={name: comparison.estimate(name) for name in self.scorecard.reported if name in comparison.values},
+            excess=excess,
+            z=_significance(excess),
+            by_energy=self._by_energy(comparison),
+            chi2=chi2,
+            merged_bins=self.merged_bins,
+        )
+
+    def _by_energy(self, comparison: _Comparison) -> list[dict[str, Any]]:
+        return [
+            {"energy": condition_bin.condition}
+            | {name: comparison.estimate_in_bin(name, index).to_json() for name in comparison.values}
+            for index, condition_bin in enumerate(self.bins)
+        ]
+
+    def _chi2(self, generated: list[Measurement]) -> list[dict[str, Any]]:
+        names = (*self.scorecard.distributions, *self.scorecard.profiles)
+        table = []
+        for condition_bin, r, g in zip(self.bins, self._measured, generated, strict=True):
+            chi2, ndf = chi_squared_table(condition_bin, r, g, np.ones((1, len(condition_bin.events))))
+            columns = zip(names, chi2[0], ndf[0], p_value(chi2[0], ndf[0]), strict=True)
+            table += [
+                {
+                    "observable": name,
+                    "energy": condition_bin.condition,
+                    "chi2": float(value),
+                    "ndf": int(degrees),
+                    "p_value": float(probability),
+                }
+                for name, value, degrees, probability in columns
+            ]
+        return table
+
+
+def _check_samples(scorecard: Scorecard, reference: Events, twin: Events | None) -> None:
+    if reference.detector.name != scorecard.detector:
+        raise ValueError(
+            f"{scorecard.name} judges {scorecard.detector}; the reference is of {reference.detector.name}: "
+            "choose the scorecard of that detector"
+        )
+    if twin is not None and not np.array_equal(twin.identity, reference.identity):
+        raise ValueError("the twin must hold the particles of the reference, in the same order; these are others")
+
+
+def _binning_condition(events: Events) -> NDArray[np.float64]:
+    return events.conditions[events.detector.binning_condition.name]
+
+
+def _difference(a: _Comparison, b: _Comparison) -> Estimate:
+    replicas = a.replicas[SCORE].mean(axis=0) - b.replicas[SCORE].mean(axis=0)
+    return Estimate(float(a.values[SCORE].mean() - b.values[SCORE].mean()), standard_error(replicas))
+
+
+def _significance(excess: Estimate | None) -> float | None:
+    """Excess over its error; 0 for the floor itself, None where the error is unknown."""
+    if excess is None or np.isnan(excess.error):
+        return None
+    if excess.error == 0:
+        return 0.0
+    return excess.value / excess.error

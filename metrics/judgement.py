@@ -1,0 +1,54 @@
+"""The verdict on one generated sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from metrics.estimate import Estimate
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Score and components of a generated sample, averaged over the condition bins.
+
+    Attributes:
+        scorecard: Name of the scorecard; ``scorecard_identity`` its hash.
+        score: Combined score, lower is better.
+        components: Scored metrics, as defined, not divided by their scales.
+        reported: Metrics shown beside the score.
+        excess: Score minus the floor (full simulation at the same conditions), with the error of the
+            difference; None without a twin.
+        z: Excess over its error; None without a twin or without errors.
+        by_energy: One entry for each condition bin: ``energy`` [MeV], and for ``score`` and every
+            metric ``{"value", "error"}``.
+        chi2: One entry for each observable and energy: ``observable``, ``energy`` [MeV], ``chi2``,
+            ``ndf``, ``p_value``.
+        merged_bins: Bins of all histograms and profiles that were lost by merging.
+    """
+
+    scorecard: str
+    scorecard_identity: str
+    score: Estimate
+    components: dict[str, Estimate]
+    reported: dict[str, Estimate]
+    excess: Estimate | None
+    z: float | None
+    by_energy: list[dict[str, Any]]
+    chi2: list[dict[str, Any]]
+    merged_bins: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; numbers are finite, and what was not estimated is None."""
+        return {
+            "scorecard": self.scorecard,
+            "scorecard_identity": self.scorecard_identity,
+            "score": self.score.to_json(),
+            "components": {name: estimate.to_json() for name, estimate in self.components.items()},
+            "reported": {name: estimate.to_json() for name, estimate in self.reported.items()},
+            "excess": None if self.excess is None else self.excess.to_json(),
+            "z": self.z,
+            "by_energy": self.by_energy,
+            "chi2": self.chi2,
+            "merged_bins": self.merged_bins,
+        }

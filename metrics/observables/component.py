@@ -1,0 +1,38 @@
+"""What every observable states about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_adapters.events import Events
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A physical quantity computed from each shower.
+
+    Attributes:
+        name: Registered name.
+        title: Axis title.
+        unit: Unit of the values; "1" for ratios.
+        source: Paper and equation or figure.
+        kind: ``distribution`` (one number per event, its histogram is compared) or ``profile``
+            (energy along an axis, its mean over events is compared).
+        function: Events to values of shape (N,), or (N, P) for a profile with P positions.
+        edges: Cell borders along the axis of a profile, P + 1 of them; empty for a distribution.
+        edges_unit: Unit of the borders.
+    """
+
+    name: str
+    title: str
+    unit: str
+    source: str
+    kind: Literal["distribution", "profile"]
+    function: Callable[[Events], NDArray[np.float64]]
+    edges: tuple[float, ...] = ()
+    edges_unit: str = ""

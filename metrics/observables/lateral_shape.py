@@ -1,0 +1,39 @@
+"""Mean energy along eta and along phi in each layer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_adapters.detector import Detector, Layer
+from data_adapters.events import Events
+from metrics.observables.component import Observable
+
+AXES: tuple[tuple[Literal[0, 1], str, str, str], ...] = ((0, "eta", "Δη", "1"), (1, "phi", "Δφ", "rad"))
+
+
+def lateral_shapes(detector: Detector) -> tuple[Observable, ...]:
+    """Two profiles for each layer: against Δη and against Δφ."""
+    return tuple(_lateral_shape(layer, *axis) for layer in detector.layers for axis in AXES)
+
+
+def _lateral_shape(layer: Layer, axis: Literal[0, 1], name: str, symbol: str, unit: str) -> Observable:
+    def energy_along_axis(events: Events) -> NDArray[np.float64]:
+        cells = events.response[:, events.detector.layer_slices[layer.name]].reshape(-1, *layer.shape)
+        energy = cells.sum(axis=2 - axis, dtype=np.float64)
+        return np.asarray(energy / events.incident_energy[:, None], dtype=np.float64)
+
+    half = layer.cell_size[axis] / 2
+    positions = layer.positions(axis)
+    return Observable(
+        name=f"lateral_{name}_{layer.name}",
+        title=f"Mean lateral shape in {symbol}, {layer.name}",
+        unit="1",
+        source="ATL-SOFT-PUB-2018-001, figures 3b and 3c; every layer, divided by the incident energy",
+        kind="profile",
+        function=energy_along_axis,
+        edges=(float(positions[0] - half), *(float(position + half) for position in positions)),
+        edges_unit=unit,
+    )

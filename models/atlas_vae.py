@@ -1,0 +1,279 @@
+"""Conditional variational autoencoder for calorimeter showers.
+
+Source: ATL-SOFT-PUB-2018-001, section 4, equations 4–8 and table 1. Minimised is
+
+    w_reco · ½ Σ (x − x̃)²  +  w_KL · ½ Σ (μ² + σ² − log σ² − 1)  +  w_Etot · |Σx − Σx̃|  +  Σ_i w_i · |f_i − f̃_i|
+
+averaged over the mini-batch, where x are the cell energies over the incident energy and f_i the energy fraction of
+layer i. The paper prints the first two terms of equation 8 with the other sign, and the divergence (equation 5)
+without ½ and square; the first term is −log p(x|z) of a Gaussian of unit variance.
+
+Our reading of what the paper leaves open: the three E_i weights belong to front, middle and back; a fifth hidden
+layer is as wide as the fourth; a decoder of n layers has the first n widths of the encoder in reverse; the incident
+energy enters both networks as a further input, log10 scaled to [0, 1]; the decoder ends in a sigmoid (no negative
+energies); optimisers have the defaults of Keras 2.
+"""
+
+# Axes: B events of a mini-batch, N events, V cells, C encoded conditions, Z latent dimensions.
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from data_adapters.detector import Detector
+from data_adapters.events import INCIDENT_ENERGY, Events
+from models.activations import HIDDEN
+from models.base import GenerativeModel, ModelSpec, ShowerGenerator, check_losses, random_stream
+from models.config import Config, from_dict, number, to_dict, whole
+from models.dense import DenseNetwork
+from models.preprocessing import Conditioning, fractions
+from models.storage import (
+    check_same,
+    detector_from_json,
+    detector_to_json,
+    optimizer_tensors,
+    read_checkpoint,
+    restore_optimizer,
+    with_prefix,
+    without_prefix,
+    write_checkpoint,
+)
+
+NAME = "atlas-vae"
+SMALLEST_TOTAL = 1e-12  # of a shower's fractions, so that a shower without energy has layer fractions of zero
+
+Optimizer = Callable[[list[Tensor], float], torch.optim.Optimizer]
+InitializerName = Literal[
+    "zeros", "ones", "random_normal", "random_uniform", "truncated_normal", "variance_scaling", "glorot_normal"
+]
+
+
+@dataclass(frozen=True)
+class AtlasVaeConfig(Config):
+    """Hyperparameters of table 1; the defaults are the paper's optimum."""
+
+    latent_dim: int = whole(10)
+    reconstruction_weight: float = number(1.0)
+    kl_weight: float = number(1e-4)
+    total_energy_weight: float = number(1e-2)
+    front_weight: float = number(8e-2)
+    middle_weight: float = number(6e-1)
+    back_weight: float = number(2e-1)
+    encoder_layers: int = whole(4, maximum=5)
+    decoder_layers: int = whole(4, maximum=5)
+    units_1: int = whole(200)
+    units_2: int = whole(150)
+    units_3: int = whole(100)
+    units_4: int = whole(50)
+    activation: Literal["elu", "relu", "selu", "leaky_relu", "prelu"] = "selu"
+    kernel_initializer: InitializerName = "variance_scaling"
+    bias_initializer: InitializerName = "ones"
+    optimizer: Literal["rmsprop", "adam", "adagrad", "adadelta", "nadam"] = "rmsprop"
+    learning_rate: float = number(1e-4, positive=True)
+    batch_size: int = whole(100)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Units of hidden layers 1 to 5, from the showers towards the latent space."""
+        return (self.units_1, self.units_2, self.units_3, self.units_4, self.units_4)
+
+
+def _rmsprop(parameters: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
+    return torch.optim.RMSprop(parameters, lr=learning_rate, alpha=0.9, eps=1e-8, foreach=True)
+
+
+def _adam(parameters: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
+    return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
+
+
+def _adagrad(parameters: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
+    return torch.optim.Adagrad(parameters, lr=learning_rate, eps=1e-8, foreach=True)
+
+
+def _adadelta(parameters: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
+    return torch.optim.Adadelta(parameters, lr=learning_rate, rho=0.95, eps=1e-8, foreach=True)
+
+
+def _nadam(parameters: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
+    return torch.optim.NAdam(
+        parameters, lr=learning_rate, betas=(0.9, 0.999), eps=1e-8, momentum_decay=4e-3, foreach=True
+    )
+
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    "rmsprop": _rmsprop,
+    "adam": _adam,
+    "adagrad": _adagrad,
+    "adadelta": _adadelta,
+    "nadam": _nadam,
+}
+
+
+class VaeGenerator(ShowerGenerator):
+    """The decoder with its conditioning; showers are the mean of p(x|z) at z from the prior."""
+
+    def __init__(self, config: AtlasVaeConfig, detector: Detector, conditioning: Conditioning, device: str) -> None:
+        self.detector, self.conditioning, self.device = detector, conditioning, device
+        self.latent_dim = config.latent_dim
+        hidden = config.widths[: config.decoder_layers][::-1]
+        sizes = [config.latent_dim + conditioning.width, *hidden, detector.num_cells]
+        self.network = DenseNetwork(sizes, HIDDEN[config.activation], device)
+
+    def fractions(self, encoded: Tensor, noise: Tensor) -> Tensor:
+        return torch.sigmoid(self.network(torch.cat((noise, encoded), dim=1)))
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"network": self.network.flat}
+
+
+class AtlasVae(GenerativeModel):
+    """Encoder and decoder in training; an epoch is one pass over the sample.
+
+    Raises: ValueError if the detector lacks one of the layers front, middle and back.
+    """
+
+    generator: VaeGenerator
+
+    def __init__(self, config: AtlasVaeConfig, train: Events, seed: int, device: str = "cpu") -> None:
+        self.config = config
+        detector = train.detector
+        self.layer_weights = _layer_weights(config, detector)
+        conditioning = Conditioning.fitted(train, logarithmic_energy=True, names=(INCIDENT_ENERGY,))
+        self.sample = torch.cat((fractions(train), conditioning.encode(train.conditions)), dim=1).to(device)
+        self.generator = VaeGenerator(config, detector, conditioning, device)
+        hidden = config.widths[: config.encoder_layers]
+        sizes = [self.sample.shape[1], *hidden, 2 * config.latent_dim]
+        self.encoder = DenseNetwork(sizes, HIDDEN[config.activation], device)
+        for name, network in (("encoder", self.encoder), ("decoder", self.generator.network)):
+            random = random_stream(seed, f"{name} initialisation")
+            network.initialize(config.kernel_initializer, config.bias_initializer, random)
+        parameters = [self.encoder.flat, self.generator.network.flat]
+        self.optimizer = OPTIMIZERS[config.optimizer](parameters, config.learning_rate)
+        self.randoms = {name: random_stream(seed, name, device) for name in ("shuffling", "latent")}
+        self.epoch = 0
+
+    def train_epoch(self) -> dict[str, float]:
+        order = torch.randperm(len(self.sample), generator=self.randoms["shuffling"], device=self.sample.device)
+        totals = torch.stack([self._step(self.sample[rows]) for rows in torch.split(order, self.config.batch_size)])
+        self.epoch += 1
+        losses = dict(zip(("total", *self.loss_weights()), totals.mean(dim=0).tolist(), strict=True))
+        check_losses(losses, self.epoch)
+        return losses
+
+    def loss_weights(self) -> dict[str, float]:
+        """Weight of each term of equation 8."""
+        return {
+            "reconstruction": self.config.reconstruction_weight,
+            "kl": self.config.kl_weight,
+            "total_energy": self.config.total_energy_weight,
+            **self.layer_weights,
+        }
+
+    def _step(self, batch: Tensor) -> Tensor:
+        """One optimiser step on B rows; the total loss and its unweighted terms."""
+        cells = self.generator.detector.num_cells
+        mean, log_variance = self.encoder(batch).chunk(2, dim=1)
+        noise = torch.randn(mean.shape, generator=self.randoms["latent"], device=mean.device)
+        latent = mean + noise * torch.exp(log_variance / 2)
+        reconstructed = self.generator.fractions(batch[:, cells:], latent)
+        terms = loss_terms(batch[:, :cells], reconstructed, mean, log_variance, self._layers())
+        values = torch.stack(list(terms.values()))
+        total = torch.dot(values, values.new_tensor(list(self.loss_weights().values())))
+        self.encoder.zero_gradients()
+        self.generator.network.zero_gradients()
+        total.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return torch.cat((total[None], values)).detach()
+
+    def _layers(self) -> dict[str, slice]:
+        slices = self.generator.detector.layer_slices
+        return {name: slices[name] for name in self.layer_weights}
+
+    def parameter_counts(self) -> dict[str, int]:
+        decoder = self.generator.num_parameters()
+        return {"generate": decoder, "train": decoder + self.encoder.flat.numel()}
+
+    def save(self, folder: Path) -> None:
+        tensors = {
+            **with_prefix("generator.", self.generator.tensors()),
+            "training.encoder": self.encoder.flat,
+            **with_prefix("optimizer.", optimizer_tensors(self.optimizer)),
+            **with_prefix("random.", {name: random.get_state() for name, random in self.randoms.items()}),
+        }
+        write_checkpoint(folder, {**self._header(), "epoch": self.epoch}, tensors)
+
+    def restore(self, folder: Path) -> None:
+        header, tensors = read_checkpoint(folder)
+        check_same(header, self._header())
+        self.generator.network.flat.copy_(tensors["generator.network"])
+        self.encoder.flat.copy_(tensors["training.encoder"])
+        restore_optimizer(self.optimizer, without_prefix("optimizer.", tensors))
+        for name, random in self.randoms.items():
+            random.set_state(tensors[f"random.{name}"])
+        self.epoch = header["epoch"]
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "model": NAME,
+            "config": to_dict(self.config),
+            "detector": detector_to_json(self.generator.detector),
+            "conditioning": self.generator.conditioning.to_json(),
+        }
+
+
+def loss_terms(
+    shower: Tensor, reconstructed: Tensor, mean: Tensor, log_variance: Tensor, layers: Mapping[str, slice]
+) -> dict[str, Tensor]:
+    """The terms of equation 8 without their weights, each a mean over the mini-batch.
+
+    Args:
+        shower, reconstructed: Cell energies over the incident energy, (B, V).
+        mean, log_variance: Of the latent distribution, (B, Z).
+        layers: The cells of each layer whose energy fraction is compared.
+    """
+    total, reconstructed_total = shower.sum(dim=1), reconstructed.sum(dim=1)
+    terms = {
+        "reconstruction": ((shower - reconstructed) ** 2).sum(dim=1).mean() / 2,
+        "kl": (mean**2 + log_variance.exp() - log_variance - 1).sum(dim=1).mean() / 2,
+        "total_energy": (total - reconstructed_total).abs().mean(),
+    }
+    for name, cells in layers.items():
+        fraction = shower[:, cells].sum(dim=1) / total.clamp(min=SMALLEST_TOTAL)
+        reconstructed_fraction = reconstructed[:, cells].sum(dim=1) / reconstructed_total.clamp(min=SMALLEST_TOTAL)
+        terms[name] = (fraction - reconstructed_fraction).abs().mean()
+    return terms
+
+
+def _layer_weights(config: AtlasVaeConfig, detector: Detector) -> dict[str, float]:
+    weights = {"front": config.front_weight, "middle": config.middle_weight, "back": config.back_weight}
+    missing = [name for name in weights if name not in detector.layer_slices]
+    if missing:
+        raise ValueError(
+            f"{NAME} weighs the layers front, middle and back; {detector.name} has no {', '.join(missing)} but "
+            f"{', '.join(detector.layer_slices)}. Choose another model for this detector"
+        )
+    return weights
+
+
+def load_vae_generator(header: Mapping[str, Any], tensors: Mapping[str, Tensor], device: str) -> ShowerGenerator:
+    """The decoder of a checkpoint."""
+    config = from_dict(AtlasVaeConfig, header["config"])
+    conditioning = Conditioning.from_json(header["conditioning"])
+    generator = VaeGenerator(config, detector_from_json(header["detector"]), conditioning, device)
+    generator.network.flat.copy_(tensors["network"])
+    return generator
+
+
+ATLAS_VAE = ModelSpec(
+    name=NAME,
+    title="Variational autoencoder of the ATLAS photon study",
+    config_class=AtlasVaeConfig,
+    build=AtlasVae,
+    load=load_vae_generator,
+    source="ATL-SOFT-PUB-2018-001, section 4 and table 1",
+)

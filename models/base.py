@@ -1,0 +1,148 @@
+"""What every generative model can do, and how it is registered."""
+
+# Axes: N events, V cells, C inputs that encode the conditions, Z latent dimensions.
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from data_adapters.detector import Detector
+from data_adapters.events import INCIDENT_ENERGY, Events
+from models.config import Config
+from models.preprocessing import Conditioning, check_conditions
+
+LARGEST_LOSS = 1e6
+
+
+class TrainingDiverged(RuntimeError):
+    """Training that cannot recover; the message says when, and what was seen."""
+
+
+class ShowerGenerator(ABC):
+    """Turns conditions into showers. It needs no training data, only what a checkpoint holds."""
+
+    detector: Detector
+    conditioning: Conditioning
+    latent_dim: int
+    device: str
+
+    @abstractmethod
+    def fractions(self, encoded: Tensor, noise: Tensor) -> Tensor:
+        """Cell energies over the incident energy, (N, V), from conditions (N, C) and normal noise (N, Z)."""
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Tensor]:
+        """What was learned and is needed to generate."""
+
+    def num_parameters(self) -> int:
+        """Numbers that were learned and are needed to generate."""
+        return sum(tensor.numel() for tensor in self.tensors().values())
+
+    def generate(
+        self, conditions: Mapping[str, NDArray[np.float64]], seed: int, batch_size: int = 10_000
+    ) -> NDArray[np.float32]:
+        """One shower for each event.
+
+        Args:
+            conditions: One array (N,) for each condition of the detector, in its unit.
+            seed: Of the latent noise, drawn for all events at once, so that batches do not matter.
+            batch_size: Events that pass through the network together.
+        Returns: Cell energies [MeV], finite and not negative, shape (N, V).
+        Raises: ValueError if the conditions do not fit the detector, or batch_size is below one.
+        """
+        num_events = check_conditions(conditions, self.detector)
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+        noise = torch.randn(num_events, self.latent_dim, generator=torch.Generator().manual_seed(seed))
+        encoded = self.conditioning.encode(conditions)
+        response = np.empty((num_events, self.detector.num_cells), dtype=np.float32)
+        with torch.no_grad():
+            for start in range(0, num_events, batch_size):
+                batch = slice(start, start + batch_size)
+                response[batch] = self.fractions(encoded[batch].to(self.device), noise[batch].to(self.device)).cpu()
+        energy = np.asarray(conditions[INCIDENT_ENERGY], dtype=np.float32)
+        return response * energy[:, None]
+
+
+class GenerativeModel(ABC):
+    """A model in training.
+
+    Two models built with one seed and trained alike are identical, whatever else ran in the process: nothing
+    uses the global random numbers.
+    """
+
+    epoch: int = 0
+    generator: ShowerGenerator
+
+    @abstractmethod
+    def train_epoch(self) -> dict[str, float]:
+        """Train for one epoch; the mean of each loss over it.
+
+        Raises: TrainingDiverged for a loss that is not finite or explodes.
+        """
+
+    @abstractmethod
+    def parameter_counts(self) -> dict[str, int]:
+        """Learned numbers: ``generate`` that generating needs, ``train`` that training adjusts."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write everything that continuing needs; a reader sees the old checkpoint or the new one, never a mixture."""
+
+    @abstractmethod
+    def restore(self, folder: Path) -> None:
+        """Continue from a checkpoint as if training had never stopped, bit for bit on one machine.
+
+        Raises: ValueError if the checkpoint is of another model, configuration or training sample.
+        """
+
+    def generate(
+        self, conditions: Mapping[str, NDArray[np.float64]], seed: int, batch_size: int = 10_000
+    ) -> NDArray[np.float32]:
+        """See ``ShowerGenerator.generate``."""
+        return self.generator.generate(conditions, seed, batch_size)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A registered model.
+
+    Attributes:
+        build: ``build(config, train, seed, device)``: a model ready for its first epoch.
+        load: ``load(header, tensors, device)``: the generator that a checkpoint holds.
+        source: Where the model was published.
+        trainable: False for baselines that one look at the training sample completes.
+    """
+
+    name: str
+    title: str
+    config_class: type[Config]
+    build: Callable[[Any, Events, int, str], GenerativeModel]
+    load: Callable[[Mapping[str, Any], Mapping[str, Tensor], str], ShowerGenerator]
+    source: str
+    trainable: bool = True
+
+
+def check_losses(losses: Mapping[str, float], epoch: int) -> None:
+    """Raises: TrainingDiverged if a loss is not finite or explodes."""
+    for name, value in losses.items():
+        if not math.isfinite(value) or abs(value) > LARGEST_LOSS:
+            raise TrainingDiverged(
+                f"{name} loss was {value:g} in epoch {epoch}; a training that works stays finite and below "
+                f"{LARGEST_LOSS:g}. Lower the learning rate, or choose another initialiser"
+            )
+
+
+def random_stream(seed: int, purpose: str, device: str = "cpu") -> torch.Generator:
+    """Random numbers of one purpose, independent of those of every other purpose with the same seed."""
+    entropy = np.random.SeedSequence([seed, *purpose.encode()])
+    return torch.Generator(device).manual_seed(int(entropy.generate_state(1, np.uint64)[0]))

@@ -1,0 +1,187 @@
+"""From showers and conditions to what the networks see, and back.
+
+Cell energies are normalised to the incident energy, f = E_cell / E (ATL-SOFT-PUB-2018-001, section 3; the three
+forms are in table 2). In the logarithmic forms an empty cell is a fraction of 1e-10, and what lies below
+counts as empty: it comes back as exactly zero. Otherwise the inverse is exact up to float32.
+"""
+
+# Axes: N events, V cells, C inputs that encode the conditions.
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from data_adapters.detector import Detector
+from data_adapters.events import INCIDENT_ENERGY, Events
+from data_adapters.registry import Registry, UnknownName
+
+EMPTY_FRACTION = 1e-10
+# No cell holds ten times the incident energy; the limit keeps what an untrained network says finite.
+LARGEST_FRACTION = 10.0
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """A form of the energy fractions.
+
+    ``low`` and ``high`` are the values of an empty cell and of a cell that holds the incident energy. Output
+    activations are mapped so that their 0 and 1 fall there (``from_activation``); this is our reading, without
+    which no sigmoid could reach a logarithm.
+    """
+
+    name: str
+    low: float
+    high: float
+    forward: Callable[[Tensor], Tensor]
+    inverse: Callable[[Tensor], Tensor]
+
+    def from_activation(self, value: Tensor) -> Tensor:
+        """Map 0 to ``low`` and 1 to ``high``."""
+        if (self.low, self.high) == (0.0, 1.0):
+            return value
+        return self.low + (self.high - self.low) * value
+
+
+def _identity(fraction: Tensor) -> Tensor:
+    return fraction
+
+
+def _bounded(fraction: Tensor) -> Tensor:
+    return fraction.clamp(0.0, LARGEST_FRACTION)
+
+
+def _log10(shift: float) -> Callable[[Tensor], Tensor]:
+    def forward(fraction: Tensor) -> Tensor:
+        # Double precision, so that a fraction at the very edge does not fall on the wrong side of it.
+        return (torch.log10(fraction.double().clamp(min=EMPTY_FRACTION)) + shift).to(fraction.dtype)
+
+    return forward
+
+
+def _power_of_ten(shift: float, low: float) -> Callable[[Tensor], Tensor]:
+    def inverse(value: Tensor) -> Tensor:
+        fraction = torch.pow(10.0, value.double() - shift).clamp(max=LARGEST_FRACTION).to(value.dtype)
+        return torch.where(value > low, fraction, 0.0)
+
+    return inverse
+
+
+PREPROCESSINGS = Registry(
+    "preprocessing",
+    Preprocessing("fraction", 0.0, 1.0, _identity, _bounded),
+    Preprocessing("log10", -10.0, 0.0, _log10(0.0), _power_of_ten(0.0, -10.0)),
+    Preprocessing("log10_1e10", 0.0, 10.0, _log10(10.0), _power_of_ten(10.0, 0.0)),
+)
+
+
+def fractions(events: Events) -> Tensor:
+    """Cell energies over the incident energy, float32, shape (N, V)."""
+    normalised = events.response.astype(np.float64) / events.incident_energy[:, None]
+    return torch.from_numpy(normalised.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Maps a real condition to about [0, 1]; the constants are the extremes of the training sample."""
+
+    name: str
+    logarithmic: bool
+    low: float
+    high: float
+
+    @classmethod
+    def fitted(cls, name: str, values: NDArray[np.float64], logarithmic: bool) -> Scaling:
+        """Constants from the values (N,) of a training sample."""
+        scale = np.log10(values) if logarithmic else values
+        return cls(name, logarithmic, float(scale.min()), float(scale.max()))
+
+    def encode(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scaled values, shape (N, 1)."""
+        scale = np.log10(values) if self.logarithmic else values
+        width = self.high - self.low
+        return np.asarray((scale - self.low) / (width or 1.0))[:, None]
+
+
+@dataclass(frozen=True)
+class Categories:
+    """Encodes one of ``count`` categories as ones and zeros."""
+
+    name: str
+    count: int
+
+    def encode(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """One column a category, shape (N, count).
+
+        Raises: ValueError for a value that is no category.
+        """
+        wrong = values[(values != np.floor(values)) | (values < 0) | (values >= self.count)]
+        if len(wrong):
+            raise ValueError(f"{self.name} holds {wrong[0]}; it must be a whole number from 0 to {self.count - 1}")
+        return np.eye(self.count)[values.astype(np.intp)]
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What the networks are told of the conditions: real ones scaled, categories as a multi-hot encoding."""
+
+    parts: tuple[Scaling | Categories, ...]
+
+    @classmethod
+    def fitted(cls, events: Events, logarithmic_energy: bool, names: tuple[str, ...] | None = None) -> Conditioning:
+        """Encoding of the named conditions of the detector (all of them by default)."""
+        parts: list[Scaling | Categories] = []
+        for condition in events.detector.conditions:
+            if names is not None and condition.name not in names:
+                continue
+            if condition.categories is not None:
+                parts.append(Categories(condition.name, condition.categories))
+            else:
+                logarithmic = logarithmic_energy and condition.name == INCIDENT_ENERGY
+                parts.append(Scaling.fitted(condition.name, events.conditions[condition.name], logarithmic))
+        return cls(tuple(parts))
+
+    @property
+    def width(self) -> int:
+        """C, the number of inputs."""
+        return sum(part.count if isinstance(part, Categories) else 1 for part in self.parts)
+
+    def encode(self, conditions: Mapping[str, NDArray[np.float64]]) -> Tensor:
+        """Inputs of the networks, float32, shape (N, C)."""
+        columns = [part.encode(np.asarray(conditions[part.name], dtype=np.float64)) for part in self.parts]
+        return torch.from_numpy(np.concatenate(columns, axis=1).astype(np.float32))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain values; ``from_json`` is its inverse."""
+        return [asdict(part) for part in self.parts]
+
+    @classmethod
+    def from_json(cls, parts: list[dict[str, Any]]) -> Conditioning:
+        return cls(tuple(Categories(**part) if "count" in part else Scaling(**part) for part in parts))
+
+
+def check_conditions(conditions: Mapping[str, NDArray[np.float64]], detector: Detector) -> int:
+    """Number of events that the conditions describe.
+
+    Raises: UnknownName for a condition that the detector does not have; ValueError if one is missing, not finite
+        or of another length, or an incident energy is not positive.
+    """
+    names = [condition.name for condition in detector.conditions]
+    for name in conditions:
+        if name not in names:
+            raise UnknownName(f"condition of {detector.name}", name, names)
+    missing = [name for name in names if name not in conditions]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} is missing; {detector.name} needs the conditions {', '.join(names)}")
+    lengths = {name: np.shape(values) for name, values in conditions.items()}
+    if len(set(lengths.values())) != 1 or len(lengths[names[0]]) != 1:
+        raise ValueError(f"the conditions have the shapes {lengths}; each needs (events,)")
+    for name, values in conditions.items():
+        if not np.isfinite(values).all() or (name == INCIDENT_ENERGY and (np.asarray(values) <= 0).any()):
+            raise ValueError(f"{name} must be finite{', and above 0 MeV' if name == INCIDENT_ENERGY else ''}")
+    return len(conditions[names[0]])

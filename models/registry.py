@@ -1,0 +1,10 @@
+"""All generative models, by name."""
+
+from __future__ import annotations
+
+from data_adapters.registry import Registry
+from models.atlas_gan import ATLAS_GAN
+from models.atlas_vae import ATLAS_VAE
+from models.mean_shower import MEAN_SHOWER
+
+MODELS = Registry("model", ATLAS_GAN, ATLAS_VAE, MEAN_SHOWER)

@@ -1,0 +1,115 @@
+"""The checkpoint file: tensors with a JSON header, written at once. Reading it runs no code."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from data_adapters.detector import Condition, Detector, Layer
+
+FILE = "checkpoint.safetensors"
+FORMAT = 1
+
+
+class UnreadableCheckpoint(ValueError):
+    """A checkpoint that is missing, damaged or of another format."""
+
+
+def write_checkpoint(folder: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Replace the checkpoint in ``folder``; whoever reads it sees the old one or the new one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = save(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+        metadata={"header": json.dumps({"format": FORMAT, **header}, allow_nan=False)},
+    )
+    temporary = folder / f".{FILE}.{os.getpid()}"
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(folder / FILE)
+
+
+def read_checkpoint(folder: Path, prefix: str = "") -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header, and the tensors whose names begin with ``prefix`` (which is taken off).
+
+    Raises: UnreadableCheckpoint if there is none, or it is damaged or of another format.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        raise UnreadableCheckpoint(f"{folder}: there is no {FILE} in this folder. Give the folder of a saved model")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header: dict[str, Any] = json.loads((file.metadata() or {})["header"])
+            tensors = {name[len(prefix) :]: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise UnreadableCheckpoint(
+            f"{path}: not a checkpoint of this project ({error}). Train the model again"
+        ) from error
+    if header.get("format") != FORMAT:
+        raise UnreadableCheckpoint(f"{path}: format {header.get('format')}; this version reads format {FORMAT}")
+    return header, tensors
+
+
+def detector_from_json(values: Mapping[str, Any]) -> Detector:
+    """Inverse of ``detector_to_json``."""
+    return Detector(
+        name=values["name"],
+        title=values["title"],
+        layers=tuple(
+            Layer(**{**layer, "shape": tuple(layer["shape"]), "cell_size": tuple(layer["cell_size"])})
+            for layer in values["layers"]
+        ),
+        conditions=tuple(Condition(**condition) for condition in values["conditions"]),
+    )
+
+
+def detector_to_json(detector: Detector) -> dict[str, Any]:
+    """Plain values, equal to what JSON gives back."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(detector)))
+    return plain
+
+
+def check_same(header: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raises: ValueError if a checkpoint differs from the model that wants to continue from it."""
+    for key, value in expected.items():
+        if header.get(key) != value:
+            raise ValueError(
+                f"the checkpoint has {key} {header.get(key)!r}, this model {value!r}; build the model as it was saved"
+            )
+
+
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, named ``prefix + name``."""
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors named ``prefix + name``, by name."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """State of an optimiser, named by the number of the parameter and the quantity."""
+    states: dict[int, dict[str, Any]] = optimizer.state_dict()["state"]
+    return {
+        f"{index}.{name}": torch.as_tensor(value) for index, state in states.items() for name, value in state.items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Inverse of ``optimizer_tensors``; nothing saved means no step taken."""
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, name = key.split(".", 1)
+        states.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})

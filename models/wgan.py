@@ -1,0 +1,162 @@
+"""Gradients of the Wasserstein critic with gradient penalty, written out.
+
+The penalty is a function of the critic's derivative with respect to its input. For a dense network that
+derivative is a product of weight matrices and slopes, so the gradient of the whole critic loss needs one pass
+forward, one back and one more forward, and no automatic second derivative.
+
+Source of the loss: ATL-SOFT-PUB-2018-001, equation 9; Gulrajani et al., arXiv:1704.00028.
+"""
+
+# Axes: B events of a mini-batch, V cells, C inputs that encode the conditions, U units of a layer.
+# Where there are 3B rows, they are B generated, B real and B interpolated showers.
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from models.dense import DenseNetwork
+
+SMALLEST_NORM = 1e-12
+
+
+class Critic:
+    """Gives D(shower, conditions) and the gradients of its loss.
+
+    Args:
+        network: V + C inputs, one output without bias (it would cancel in the loss).
+        num_cells: V; the penalty is on the derivative with respect to the shower, not to the conditions.
+        penalty_weight: λ of equation 9.
+        one_sided: Punish only slopes above one.
+    """
+
+    def __init__(self, network: DenseNetwork, num_cells: int, penalty_weight: float, one_sided: bool) -> None:
+        self.network = network
+        self.num_cells = num_cells
+        self.penalty_weight = penalty_weight
+        self.one_sided = one_sided
+        if network.activation.backward is None:
+            raise ValueError(
+                f"the critic needs an activation with a slope in closed form, not {network.activation.name}"
+            )
+        self._activation_backward = network.activation.backward
+        self._bend = network.activation.bend
+
+    def accumulate(self, inputs: Tensor, mixing: Tensor) -> Tensor:
+        """Write the gradients of the critic's loss in place of the former ones.
+
+        Args:
+            inputs: (3B, V + C): B generated showers with their conditions, B real ones with the same conditions,
+                and B rows of scratch space, overwritten.
+            mixing: (B, 1): the interpolated shower's place between the generated (0) and the real one (1).
+        Returns: The loss, a tensor without axes.
+        """
+        with torch.no_grad():
+            batch = len(mixing)
+            values = self._forward(self._first_argument(inputs, mixing))
+            output = values[-1][: 2 * batch] @ self.network.weights[-1].t()
+            upstream = self._upstream(batch, output)
+            back = self._backward(upstream, values)
+            penalty, direction = self._penalty(back[0][2 * batch :])
+            # The layers' inputs at the interpolated showers make room for the penalty's own ("adjoint") ones: the
+            # gradient of every weight matrix is then a single product over all rows.
+            kept = self._interpolated_inputs(inputs, values, mixing)
+            inputs[2 * batch :, : self.num_cells] = direction
+            inputs[2 * batch :, self.num_cells :] = 0.0
+            adjoint = self._second_forward(direction, values)
+            self._write_gradients([inputs, *values], [*back, upstream], batch)
+            if self._bend is not None:
+                self._add_curvature(kept, adjoint, back)
+            return torch.dot(upstream[: 2 * batch, 0], output[:, 0]) + self.penalty_weight * penalty
+
+    def input_gradient(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """D, (B, 1), and its derivative with respect to the shower, (B, V), at inputs (B, V + C)."""
+        with torch.no_grad():
+            weights, biases = self.network.weights, self.network.biases
+            values = self._forward(torch.addmm(biases[0], inputs, weights[0].t()))
+            output = values[-1] @ weights[-1].t()
+            back = self._backward(torch.ones_like(output), values)
+            return output, back[0] @ weights[0][:, : self.num_cells]
+
+    def _first_argument(self, inputs: Tensor, mixing: Tensor) -> Tensor:
+        """Argument of the first activation, (3B, U). It is linear in the shower, so no product is spent on the
+        interpolated ones."""
+        batch = len(mixing)
+        weight, bias = self.network.weights[0], self.network.biases[0]
+        argument = inputs.new_empty(3 * batch, len(weight))
+        generated, real, interpolated = torch.split(argument, batch)
+        torch.addmm(bias, inputs[: 2 * batch], weight.t(), out=argument[: 2 * batch])
+        torch.lerp(generated, real, mixing, out=interpolated)
+        return argument
+
+    def _forward(self, argument: Tensor) -> list[Tensor]:
+        """Values of every hidden layer, from the argument of the first one (rows, U)."""
+        values = [self.network.activation.function(argument)]
+        for weight, bias in zip(self.network.weights[1:-1], self.network.biases[1:], strict=True):
+            values.append(self.network.activation.function(torch.addmm(bias, values[-1], weight.t())))
+        return values
+
+    def _upstream(self, batch: int, like: Tensor) -> Tensor:
+        """Derivative of the Wasserstein loss with respect to D, and 1 for the interpolated rows; (3B, 1)."""
+        upstream = like.new_ones(3 * batch, 1)
+        upstream[:batch] = 1 / batch
+        upstream[batch : 2 * batch] = -1 / batch
+        return upstream
+
+    def _backward(self, upstream: Tensor, values: list[Tensor]) -> list[Tensor]:
+        """Derivative of Σ upstream · D with respect to the argument of every hidden layer."""
+        result = [upstream]
+        for weight, value in zip(self.network.weights[:0:-1], values[::-1], strict=True):
+            result.append(self._activation_backward(result[-1] @ weight, value))
+        return result[:0:-1]
+
+    def _penalty(self, back: Tensor) -> tuple[Tensor, Tensor]:
+        """The penalty, and the gradient of λ · penalty with respect to the slope of D, (B, V)."""
+        gradient = back @ self.network.weights[0][:, : self.num_cells]
+        norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
+        excess = (norm - 1).clamp_(min=0.0) if self.one_sided else norm - 1
+        factor = (excess / norm.clamp(min=SMALLEST_NORM)).mul_(2 * self.penalty_weight / len(back))
+        return (excess**2).mean(), gradient.mul_(factor)
+
+    def _second_forward(self, direction: Tensor, values: list[Tensor]) -> list[Tensor]:
+        """Carry the penalty's gradient through the product that makes up the slope of D.
+
+        Overwrites the interpolated rows of ``values``. Returns the gradient with respect to what ``_backward``
+        gave, (B, U) a hidden layer.
+        """
+        batch = len(direction)
+        adjoint = [direction @ self.network.weights[0][:, : self.num_cells].t()]
+        for weight, value in zip(self.network.weights[1:], values, strict=True):
+            interpolated = value[2 * batch :]
+            interpolated.copy_(self._activation_backward(adjoint[-1], interpolated))
+            adjoint.append(interpolated @ weight.t())
+        return adjoint[:-1]
+
+    def _write_gradients(self, inputs: list[Tensor], back: list[Tensor], batch: int) -> None:
+        for weight, value, derivative in zip(self.network.weights, inputs, back, strict=True):
+            torch.mm(derivative.t(), value, out=weight.grad)
+        for bias, derivative in zip(self.network.biases, back[:-1], strict=True):
+            torch.sum(derivative[: 2 * batch], dim=0, out=bias.grad)
+
+    def _interpolated_inputs(self, inputs: Tensor, values: list[Tensor], mixing: Tensor) -> list[Tensor]:
+        """What enters each hidden layer at the interpolated showers; needed only where activations are curved."""
+        if self._bend is None:
+            return []
+        batch = len(mixing)
+        return [
+            inputs[:batch].lerp(inputs[batch : 2 * batch], mixing),
+            *(value[2 * batch :].clone() for value in values),
+        ]
+
+    def _add_curvature(self, kept: list[Tensor], adjoint: list[Tensor], back: list[Tensor]) -> None:
+        """Add what the penalty's gradient gains because the slopes themselves depend on the weights."""
+        assert self._bend is not None  # noqa: S101 (for the type checker)
+        batch = len(kept[0])
+        through = torch.zeros_like(adjoint[-1])
+        for layer in reversed(range(len(adjoint))):
+            own = adjoint[layer] * back[layer][2 * batch :] * self._bend(kept[layer + 1])
+            argument = self._activation_backward(through, kept[layer + 1]).add_(own)
+            weight, bias = self.network.weights[layer], self.network.biases[layer]
+            assert weight.grad is not None and bias.grad is not None  # noqa: S101, PT018
+            weight.grad.addmm_(argument.t(), kept[layer])
+            bias.grad.add_(argument.sum(dim=0))
+            through = argument @ weight

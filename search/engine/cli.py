@@ -1,0 +1,103 @@
+"""The command line of a study script: the same flags for every study."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from search.engine.plan import (
+    Options,
+    Plan,
+    begin,
+    check_identity,
+    latest_folder,
+    make_plan,
+    new_folder,
+    recorded_options,
+)
+from search.engine.study import SAMPLERS, Study, StudyError
+
+LATEST = "latest"
+
+
+def parser(study: Study) -> argparse.ArgumentParser:
+    """Flags of a study script."""
+    flags = argparse.ArgumentParser(description=study.title, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add = flags.add_argument
+    budget = flags.add_argument_group("budget")
+    budget.add_argument("--trials", type=int, help="configurations to try")
+    budget.add_argument("--hours", type=float, help="wall time for everything, final trainings included")
+    budget.add_argument("--device-hours", type=float, help="the same in hours times devices at work")
+    budget.add_argument("--epochs", type=int, help="training of a trial, and of the final trainings")
+    budget.add_argument("--seeds", type=int, help="final trainings of the champion and of the paper's configuration")
+    add("--preset", choices=("laptop", "paper"), help="size of the search (default: paper with GPUs, else laptop)")
+    add("--sampler", choices=SAMPLERS, help=f"how configurations are chosen (default: {study.sampler})")
+    add("--seed", type=int, help=f"of everything random (default: {study.seed})")
+    add("--fix", action="append", default=[], metavar="NAME=VALUE", help="hold a hyperparameter (repeatable)")
+    add("--data", metavar="FILE", help="own full-simulation file in the layout of the study's dataset")
+    add("--twin", metavar="FILE", help="the same particles simulated again, for the floor of the metrics")
+    resources = flags.add_argument_group("resources")
+    resources.add_argument("--cpus-per-trial", type=int, default=1, help="CPUs of a trial")
+    resources.add_argument("--gpus-per-trial", type=float, default=0.0, help="GPUs of a trial, also a share of one")
+    resources.add_argument("--concurrent", type=int, help="trials at the same time (default: as many as fit)")
+    resources.add_argument("--ray-address", help="Ray cluster to join (default: $RAY_ADDRESS, else this machine)")
+    add("--output", type=Path, default=Path("runs"), help="where searches and the leaderboard are kept")
+    add("--tracking-uri", help="MLflow server (default: an SQLite file in the output folder)")
+    add("--resume", nargs="?", const=LATEST, metavar="FOLDER", help="go on with a search, or extend it with a budget")
+    return flags
+
+
+def main(study: Study, arguments: Sequence[str] | None = None) -> None:
+    """Run a study from the command line; exits with 2 after a message where it cannot be run."""
+    given = parser(study).parse_args(arguments)
+    try:
+        plan, resumed = _plan(study, given)
+        from search.engine.session import run_search  # Ray, torch and MLflow: not needed for a wrong flag
+
+        run_search(plan, Console(), resumed=resumed, ray_address=given.ray_address)
+    except (ValueError, OSError) as error:
+        raise SystemExit(fail(error)) from error
+
+
+def fail(error: Exception) -> int:
+    """Print what is wrong; returns the exit status."""
+    where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+    text = f"{where}{error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
+    print(f"error: {text}", file=sys.stderr)
+    return 2
+
+
+def _plan(study: Study, given: argparse.Namespace) -> tuple[Plan, bool]:
+    options = _options(given)
+    if given.resume is None:
+        plan = make_plan(study, options, given.output, new_folder(given.output, study), given.tracking_uri)
+        begin(plan)
+        return plan, False
+    folder = latest_folder(given.output, study) if given.resume == LATEST else Path(given.resume)
+    options.check()
+    plan = make_plan(study, recorded_options(folder, options), given.output, folder, given.tracking_uri)
+    check_identity(plan)
+    return plan, True
+
+
+def _options(given: argparse.Namespace) -> Options:
+    names = (
+        "preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler", "data", "twin",
+        "cpus_per_trial", "gpus_per_trial", "concurrent",
+    )  # fmt: skip
+    return Options(fix=_fixed(given.fix), **{name: getattr(given, name) for name in names})
+
+
+def _fixed(pairs: Sequence[str]) -> dict[str, Any]:
+    fixed: dict[str, Any] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise StudyError(f"--fix {pair!r}: write it as NAME=VALUE, for example --fix learning_rate=5e-5")
+        fixed[name.strip()] = value.strip()
+    return fixed

@@ -1,0 +1,176 @@
+"""Final trainings: champion and paper's configuration from scratch, judged on the test split."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import ray
+from ray.exceptions import RayError
+from rich.console import Console
+
+from leaderboard.benchmark import Benchmark, EntryPlan, JudgedEntry, StudyFacts
+from leaderboard.pages import build_pages
+from leaderboard.ranking import tables
+from leaderboard.records import EntryExists, InvalidEntry, JsonObject, read_board, read_json
+from leaderboard.summary import comparison_sentences, summary_table
+from leaderboard.training import PROGRESS_FILE, SeedJob, SeedTraining, failed_seed, train_seed
+from models import MODELS
+from search.engine.ledger import Ledger
+from search.engine.plan import Plan
+from search.engine.progress import Display, clock
+from search.engine.shortlist import Reevaluation
+from search.engine.tracking import Tracker
+
+LOOK_EVERY = 2.0
+SHARED = "reference"  # the study of rows that belong to a dataset, and to no search
+
+
+def final_plans(plan: Plan, ledger: Ledger, champion: Reevaluation) -> list[EntryPlan]:
+    """Champion first, then the paper's configuration, unless they are the same."""
+    configs = {"champion": champion.config, "paper's configuration": plan.space.default}
+    if champion.config == plan.space.default:
+        configs = {"paper's configuration": plan.space.default}
+    title = MODELS[plan.study.model].title
+    return [
+        EntryPlan(
+            title=f"{title}, {role}",
+            study=StudyFacts(
+                name=plan.study.name,
+                sampler=plan.sampler,
+                trials_compared=len(ledger.ended) if role == "champion" else 0,
+                space_sha256=plan.space.sha256,
+                seed=plan.seed,
+                directory=plan.folder.name,
+            ),
+            preset=plan.preset_name,
+            model_name=plan.study.model,
+            config=config,
+            seeds=tuple(range(1, plan.final_seeds + 1)),
+            epochs=plan.epochs,
+            evaluate_every=plan.evaluate_every,
+            epochs_label=f"{plan.epochs:,} of the paper's {plan.study.published_training}".replace(",", " "),
+            dataset=plan.data,
+            scorecard=plan.study.scorecard,
+            checkpoint_rule=plan.study.checkpoint_rule,
+        )
+        for role, config in configs.items()
+    ]
+
+
+def train_and_judge(plan: Plan, entries: list[EntryPlan], tracker: Tracker, console: Console) -> list[str]:
+    """Train every seed of every entry in parallel, then judge them on the test split and write the records.
+
+    Seeds whose result is on disk are not trained again.
+
+    Returns: The names of the entries.
+    Raises: KeyboardInterrupt from the user.
+    """
+    root = plan.folder.resolve() / "final"
+    device = plan.setup.device
+    jobs = {entry.id: entry.jobs(root, device) for entry in entries}
+    trainings = _train(plan, [job for group in jobs.values() for job in group], console)
+    with console.status("Judging on the test split"):
+        benchmark = Benchmark(plan.board, plan.data, plan.study.scorecard, f"search {plan.name}")
+        references = _references(plan, benchmark, entries[0], root)
+        for entry in entries:
+            folders = {job.folder for job in jobs[entry.id]}
+            judged = benchmark.judge_entry(entry, [t for t in trainings if t.folder in folders])
+            judged = benchmark.compare(judged, references)
+            with suppress(EntryExists):
+                benchmark.write(judged)
+            _track(tracker, judged)
+    return [entry.id for entry in entries]
+
+
+def _references(plan: Plan, benchmark: Benchmark, entry: EntryPlan, root: Path) -> list[JudgedEntry]:
+    """Mean shower, untrained generator and full simulation: written once, whoever comes first."""
+    shared = StudyFacts(name=SHARED)
+    untrained = replace(entry, study=StudyFacts(name=plan.study.name), config=plan.space.default)
+    rows = [
+        benchmark.mean_shower(plan.preset_name, shared, root),
+        benchmark.untrained(untrained, root),
+    ]
+    floor = benchmark.full_simulation(plan.preset_name, shared)
+    for row in [*rows, *([] if floor is None else [floor])]:
+        with suppress(EntryExists):
+            benchmark.write(row)
+    return rows
+
+
+def _train(plan: Plan, jobs: list[SeedJob], console: Console) -> list[SeedTraining]:
+    train = ray.remote(train_seed).options(
+        num_cpus=plan.options.cpus_per_trial, num_gpus=plan.options.gpus_per_trial, max_retries=2
+    )
+    pending = {train.remote(job): job for job in jobs}
+    finished: list[SeedTraining] = []
+    began = time.monotonic()
+    try:
+        with Display(console, "final trainings") as display:
+            while pending:
+                ready, _ = ray.wait(list(pending), timeout=LOOK_EVERY)
+                finished += [_result(reference, pending.pop(reference)) for reference in ready]
+                _show(display, finished, list(pending.values()), began)
+    except KeyboardInterrupt:
+        for reference in pending:
+            ray.cancel(reference, force=True)
+        raise
+    return finished
+
+
+def _result(reference: ray.ObjectRef[SeedTraining], job: SeedJob) -> SeedTraining:
+    try:
+        training: SeedTraining = ray.get(reference)
+    except RayError as error:
+        return failed_seed(job, str(error).strip().splitlines()[-1])
+    return training
+
+
+def _show(display: Display, finished: list[SeedTraining], running: list[SeedJob], began: float) -> None:
+    done = len(finished) + sum(_epochs_done(job) / max(1, job.epochs) for job in running)
+    share = done / max(1, len(finished) + len(running))
+    passed = time.monotonic() - began
+    left = f"about {clock(passed / share - passed)} left" if share > 0.05 else f"{clock(passed)} passed"
+    display.update(share, f"{len(finished)}/{len(finished) + len(running)} seeds trained · {left}")
+
+
+def _epochs_done(job: SeedJob) -> int:
+    path = job.folder / PROGRESS_FILE
+    with suppress(OSError, InvalidEntry):
+        return int(read_json(path)["history"][-1]["epoch"]) if path.exists() else 0
+    return 0
+
+
+def _track(tracker: Tracker, judged: JudgedEntry) -> None:
+    entry = judged.entry
+    prefix = "champion" if "champion" in entry["title"] else "paper"
+    if entry["score"] is not None:
+        tracker.metrics(
+            "study",
+            0,
+            {f"test.{prefix}.score": entry["score"]["value"], f"test.{prefix}.error": entry["score"]["error"]},
+        )
+
+
+def board_pages(plan: Plan, console: Console, judged: bool) -> Path:
+    """Build the pages and print the summary of this search's table; returns the first page."""
+    plan.board.mkdir(parents=True, exist_ok=True)
+    studies = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((plan.board / "studies").glob("*.json"))]
+    index = build_pages(plan.board, studies)
+    if judged:
+        for table in tables([entry for entry in read_board(plan.board).entries if _of_this_search(plan, entry)]):
+            console.print(summary_table(table))
+            for sentence in comparison_sentences(table):
+                console.print(sentence, highlight=False)
+    return index
+
+
+def _of_this_search(plan: Plan, entry: JsonObject) -> bool:
+    """Entries of this search, and the rows that they are read against."""
+    study = entry["study"]
+    if entry["kind"] != "model":
+        return study["name"] in (SHARED, plan.study.name)
+    return (study["name"], study["directory"]) == (plan.study.name, plan.folder.name)

@@ -1,0 +1,315 @@
+"""From a study and the flags of a command to a plan: everything settled before anything runs."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from data_adapters.datasets import Dataset
+from leaderboard.training import DatasetFiles
+from metrics import SCORECARDS
+from search.engine.ledger import Ledger
+from search.engine.study import Preset, SamplerName, Study, StudyError
+from search.engine.trial import TrialSetup
+from search.spaces import Space
+
+PresetName = Literal["laptop", "paper"]
+FREE_BYTES_NEEDED = 200 * 2**20
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be asked for; None means that the study decides.
+
+    ``fix`` holds hyperparameters at a value. Budgets are in trials, in hours for everything, or in
+    device-hours (hours times the devices that work at the same time).
+    """
+
+    preset: PresetName | None = None
+    trials: int | None = None
+    hours: float | None = None
+    device_hours: float | None = None
+    epochs: int | None = None
+    seeds: int | None = None
+    seed: int | None = None
+    sampler: SamplerName | None = None
+    fix: Mapping[str, Any] = field(default_factory=dict)
+    data: str | None = None
+    twin: str | None = None
+    cpus_per_trial: int = 1
+    gpus_per_trial: float = 0.0
+    concurrent: int | None = None
+
+    def check(self) -> None:
+        """Raises: StudyError for a number that makes no sense."""
+        for name in ("trials", "epochs", "seeds", "cpus_per_trial", "concurrent"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise StudyError(f"--{name.replace('_', '-')} is {value}; at least 1 is needed")
+        for name in ("hours", "device_hours"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise StudyError(f"--{name.replace('_', '-')} is {value}; it must be above 0")
+        self._check_gpus()
+        if self.hours is not None and self.device_hours is not None:
+            raise StudyError("--hours and --device-hours exclude each other: give one")
+
+    def _check_gpus(self) -> None:
+        if self.gpus_per_trial < 0 or (self.gpus_per_trial > 1 and self.gpus_per_trial != int(self.gpus_per_trial)):
+            raise StudyError(
+                f"--gpus-per-trial is {self.gpus_per_trial}; it takes a share of one GPU (0.25) or a whole number"
+            )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A search with nothing left open."""
+
+    study: Study
+    options: Options
+    preset_name: PresetName
+    preset: Preset
+    space: Space
+    dataset: Dataset
+    data: DatasetFiles
+    folder: Path
+    board: Path
+    tracking_uri: str
+
+    @property
+    def epochs(self) -> int:
+        return self.options.epochs or self.preset.epochs
+
+    @property
+    def evaluate_every(self) -> int:
+        """As many evaluations as in the preset, whatever the epochs."""
+        return max(1, round(self.preset.evaluate_every * self.epochs / self.preset.epochs))
+
+    @property
+    def trials(self) -> int | None:
+        """None where only time limits the search."""
+        if self.options.trials is None and (self.options.hours or self.options.device_hours):
+            return None
+        return self.options.trials or self.preset.trials
+
+    @property
+    def final_seeds(self) -> int:
+        return self.options.seeds or self.study.final_seeds
+
+    @property
+    def seed(self) -> int:
+        return self.study.seed if self.options.seed is None else self.options.seed
+
+    @property
+    def sampler(self) -> SamplerName:
+        return self.options.sampler or self.study.sampler
+
+    @property
+    def name(self) -> str:
+        """Study and number of this search, "atlas-gan/001"."""
+        return f"{self.study.name}/{self.folder.name}"
+
+    @property
+    def setup(self) -> TrialSetup:
+        return TrialSetup(
+            model=self.study.model,
+            data=self.data,
+            scorecard=self.study.scorecard,
+            epochs=self.epochs,
+            evaluate_every=self.evaluate_every,
+            trials_folder=(self.folder / "trials").resolve(),
+            threads=self.options.cpus_per_trial,
+            device="cuda" if self.options.gpus_per_trial else "cpu",
+        )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must not change when a search is resumed or extended."""
+        return {
+            "study": self.study.name,
+            "model": self.study.model,
+            "preset": self.preset_name,
+            "dataset": self.dataset.sha256,
+            "space": self.space.sha256,
+            "scorecard": SCORECARDS[self.study.scorecard].identity,
+            "epochs": self.epochs,
+            "evaluate_every": self.evaluate_every,
+            "sampler": self.sampler,
+            "seed": self.seed,
+            "checkpoint_rule": self.study.checkpoint_rule,
+        }
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.folder / "ledger.jsonl")
+
+
+def make_plan(study: Study, options: Options, output: Path, folder: Path, tracking_uri: str | None) -> Plan:
+    """Settle everything.
+
+    Raises: StudyError, UnknownName, OutsideSpace for what cannot be; UnreadableFile for bad data.
+    """
+    options.check()
+    preset_name: PresetName = options.preset or ("paper" if options.gpus_per_trial else "laptop")
+    preset = study.paper if preset_name == "paper" else study.laptop
+    data = DatasetFiles(study.dataset, _path(options.data), _path(options.twin))
+    if data.twin is not None and data.file is None:
+        raise StudyError("--twin belongs to a file of one's own: give --data as well")
+    dataset = data.open()
+    dataset.split("train")  # a damaged file must be noticed now, and not by every worker
+    dataset.twin_split("train")
+    return Plan(
+        study=study,
+        options=options,
+        preset_name=preset_name,
+        preset=preset,
+        space=study.space.limit(preset.limits).fix(_typed(study.space, options.fix)),
+        dataset=dataset,
+        data=data,
+        folder=folder,
+        board=output / "leaderboard",
+        tracking_uri=tracking_uri or f"sqlite:///{(output / 'mlflow.db').resolve()}",
+    )
+
+
+def new_folder(output: Path, study: Study) -> Path:
+    """The folder of the next search of a study: runs/atlas-gan/001, 002, …"""
+    parent = output / study.name
+    numbers = [int(path.name) for path in parent.glob("[0-9]*") if path.name.isdigit()]
+    return parent / f"{max(numbers, default=0) + 1:03d}"
+
+
+def latest_folder(output: Path, study: Study) -> Path:
+    """The folder of the newest search of a study.
+
+    Raises: StudyError if there is none.
+    """
+    folders = sorted(
+        (output / study.name).glob("[0-9]*"), key=lambda path: int(path.name) if path.name.isdigit() else 0
+    )
+    if not folders:
+        raise StudyError(
+            f"{output / study.name}: there is no search of {study.name} to resume. Start one without --resume"
+        )
+    return folders[-1]
+
+
+def begin(plan: Plan) -> None:
+    """Write down what this search is.
+
+    Raises: OSError if the folder cannot be written; StudyError if the disk is nearly full.
+    """
+    plan.folder.mkdir(parents=True, exist_ok=False)
+    _check_space(plan.folder)
+    record = {"identity": plan.identity, "options": asdict(plan.options), "space": plan.space.to_json()}
+    temporary = plan.folder / "study.json.tmp"
+    temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    temporary.replace(plan.folder / "study.json")
+
+
+def recorded_options(folder: Path, given: Options) -> Options:
+    """The options of an earlier search, with those of its budget that are given now.
+
+    Raises: StudyError if the folder holds no search, or an option is given that cannot change.
+    """
+    options = Options(**_record(folder)["options"])
+    default = Options()
+    for name in ("preset", "epochs", "seed", "sampler", "fix", "data", "twin"):
+        new, old = getattr(given, name), getattr(options, name)
+        if new != getattr(default, name) and new != old:
+            raise StudyError(
+                f"{folder} was searched with {name} = {old!r}; {new!r} would be another search. "
+                "Leave the option out, or start anew without --resume"
+            )
+    budget = {
+        name: getattr(given, name)
+        for name in ("trials", "hours", "device_hours", "seeds", "concurrent")
+        if getattr(given, name) is not None
+    }
+    if budget.keys() & {"trials", "hours", "device_hours"}:
+        options = replace(options, trials=None, hours=None, device_hours=None)
+    return replace(options, **budget)
+
+
+def check_identity(plan: Plan) -> None:
+    """Refuse to go on with a search of something else.
+
+    Raises: StudyError, showing what differs.
+    """
+    _check_space(plan.folder)
+    recorded = _record(plan.folder)["identity"]
+    differing = [
+        f"{name}: {_brief(recorded.get(name))} there, {_brief(value)} now"
+        for name, value in plan.identity.items()
+        if recorded.get(name) != value
+    ]
+    if differing:
+        raise StudyError(
+            f"{plan.folder} holds another search ({'; '.join(differing)}). Nothing was changed. "
+            "Start a new search without --resume"
+        )
+
+
+def lock(folder: Path) -> IO[str]:
+    """Hold a search's folder for one process, until the file is closed.
+
+    Raises: StudyError if another process holds it.
+    """
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise StudyError(f"{folder} is being searched by another process. Wait for it, or stop it") from None
+    return file
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    path = folder / "study.json"
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError) as error:
+        raise StudyError(
+            f"{path}: not the record of a search ({error}). "
+            "Give --resume the folder of a search, like runs/atlas-gan/001"
+        ) from error
+    return record
+
+
+def _typed(space: Space, fix: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of --fix in the type of the hyperparameter.
+
+    Raises: UnknownName; StudyError for text where a number belongs.
+    """
+    typed: dict[str, Any] = {}
+    for name, value in fix.items():
+        kind = type(space[name].default)
+        try:
+            number = value if kind is str else float(value)
+        except ValueError:
+            raise StudyError(f"{name} = {value!r} is no number; it takes {space[name].describe()}") from None
+        typed[name] = int(number) if kind is int and number == int(number) else number
+    return typed
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text).resolve()
+
+
+def _check_space(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < FREE_BYTES_NEEDED:
+        raise StudyError(
+            f"{folder}: the disk has {free / 2**20:.0f} MB left; {FREE_BYTES_NEEDED / 2**20:.0f} MB are needed. "
+            "Free some space, or give --output on another disk"
+        )
+
+
+def _brief(value: Any) -> str:
+    text = str(value)
+    return text[:12] + "…" if len(text) > 40 else text

@@ -1,0 +1,198 @@
+"""Which configuration is tried next: Optuna through Ray Tune's OptunaSearch, fed from the ledger."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from math import gcd
+from random import Random
+from typing import Any, cast
+
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import TrialState, create_trial
+from ray.tune.search import Searcher
+from ray.tune.search.optuna import OptunaSearch
+
+from search.engine.ledger import Ledger, TrialEnd, TrialStart
+from search.engine.study import SamplerName, StudyError, derive_seed
+from search.spaces import Space
+
+OBJECTIVE = "objective"
+STARTUP_TRIALS = 6
+KEPT = 0.7  # probability with which a startup trial keeps a choice of the paper's optimum
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When no further trial is proposed: after so many trials, or past a time (``time.monotonic``)."""
+
+    trials: int | None
+    propose_until: float | None = None
+
+    def allows(self, started: int) -> bool:
+        if self.trials is not None and started >= self.trials:
+            return False
+        return self.propose_until is None or time.monotonic() < self.propose_until
+
+
+class LedgerSearch(OptunaSearch):
+    """OptunaSearch whose memory is the ledger.
+
+    Trial 0 is the space's default (the paper's optimum). Trials that an interrupted search left
+    behind come next, then what Optuna proposes, or the next point of the paper's grid. TPE's first
+    trials keep most choices of the paper's optimum, because it is the best that is known: numbers are
+    drawn anew, each choice (an activation, a mini-batch) only with some probability. Ended trials
+    are told to Optuna under the state that they ended in: a stopped one as pruned with its
+    running medians, a diverged one as pruned without any (so that it counts as worst, and never
+    as a score), a failed one as failed.
+    """
+
+    def __init__(self, space: Space, ledger: Ledger, budget: Budget, sampler: SamplerName, seed: int) -> None:
+        self._hyperparameters = space
+        self._ledger = ledger
+        self._budget = budget
+        self._study_seed = seed
+        self._unfinished = list(ledger.unfinished)
+        self._starts: dict[str, TrialStart] = {}
+        self._running: dict[int, optuna.Trial] = {}
+        self._startup = STARTUP_TRIALS if sampler == "tpe" else 0
+        self.finished = False
+        grid = grid_order(space, seed) if sampler == "grid" else None
+        self._grid = None if grid is None else islice(grid, max(ledger.next_number - 1, 0), None)
+        super().__init__(
+            space=partial(_suggest, space), metric=OBJECTIVE, mode="min", sampler=_optuna_sampler(sampler, seed, ledger)
+        )
+        for start, end in ledger.ended:
+            if end.status != "preempted":
+                self.optuna_study.add_trial(_frozen(space, start.config, end))
+
+    @property
+    def optuna_study(self) -> optuna.Study:
+        return cast(optuna.Study, self._ot_study)  # made where a space is given
+
+    def start_of(self, trial_id: str) -> TrialStart:
+        """The trial that Ray Tune runs under this identifier."""
+        return self._starts[trial_id]
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """Configuration, number and seed of the next trial; FINISHED when the budget is spent."""
+        start = self._unfinished.pop(0) if self._unfinished else self._propose()
+        if start is None:
+            self.finished = True
+            return cast(dict[str, Any], Searcher.FINISHED)  # a word, where Ray's signature knows configurations only
+        self._starts[trial_id] = start
+        self._ledger.record_start(start)
+        return {"number": start.number, "seed": start.seed, "hyperparameters": start.config}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Running medians reach Optuna when the trial ends, all together."""
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """The ledger's record, and not Ray Tune's last result, says how a trial ended: see ``tell``."""
+
+    def tell(self, end: TrialEnd) -> None:
+        """Let Optuna learn from a trial that ended."""
+        trial = self._running.pop(end.number, None)
+        if end.status == "preempted":
+            return  # it goes on when the search is resumed
+        start = next(start for start in self._starts.values() if start.number == end.number)
+        if trial is None:
+            self.optuna_study.add_trial(_frozen(self._hyperparameters, start.config, end))
+            return
+        for epoch, median in end.history:
+            trial.report(median, epoch)
+        state = optuna_state(end)
+        self.optuna_study.tell(trial, end.objective if state is TrialState.COMPLETE else None, state=state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Ray Tune pickles its searcher; nothing of it is read back
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the memory."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the memory."""
+
+    def _propose(self) -> TrialStart | None:
+        number = self._ledger.next_number
+        if not self._budget.allows(number):
+            return None
+        config = self._config(number)
+        return None if config is None else TrialStart(number, config, derive_seed(self._study_seed, "trial", number))
+
+    def _config(self, number: int) -> dict[str, Any] | None:
+        if number == 0:
+            return self._hyperparameters.default
+        if self._grid is not None:
+            return next(self._grid, None)
+        if number <= self._startup:
+            self.optuna_study.enqueue_trial(self._kept_choices(number))
+        self._running[number] = self.optuna_study.ask()
+        return self._hyperparameters.suggest(self._running[number])
+
+    def _kept_choices(self, number: int) -> dict[str, Any]:
+        random = Random(derive_seed(self._study_seed, "startup", number))  # noqa: S311 -- no secret
+        return {
+            name: value
+            for name, (value, distribution) in self._hyperparameters.optuna_parameters(
+                self._hyperparameters.default
+            ).items()
+            if isinstance(distribution, CategoricalDistribution) and random.random() < KEPT
+        }
+
+
+def grid_order(space: Space, seed: int) -> Iterator[dict[str, Any]]:
+    """The paper's grid, but for the default, in a random order without repetition.
+
+    The order is that of a linear congruence with a step that has no factor in common with the
+    size, because listing billions of points to shuffle them is out of the question.
+
+    Raises: StudyError if the grid is empty.
+    """
+    size, random = space.grid_size, Random(seed)  # noqa: S311 -- an order of points, not a secret
+    if size == 0:
+        raise StudyError("none of the paper's grid lies within the limits of this search: use --sampler random")
+    first = random.randrange(size)
+    step = next(s for s in iter(lambda: random.randrange(1, size + 1), 0) if gcd(s, size) == 1)
+    points = (space.grid_point((first + index * step) % size) for index in range(size))
+    return (point for point in points if point != space.default)
+
+
+def optuna_state(end: TrialEnd) -> TrialState:
+    """The state under which Optuna learns of a trial."""
+    if end.status == "completed":
+        return TrialState.COMPLETE
+    return TrialState.PRUNED if end.status in ("pruned", "diverged") else TrialState.FAIL
+
+
+def _suggest(space: Space, trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+    return space.suggest(trial)
+
+
+def _optuna_sampler(name: SamplerName, seed: int, ledger: Ledger) -> optuna.samplers.BaseSampler:
+    # A resumed search must not draw the same random numbers again.
+    sampler_seed = derive_seed(seed, "sampler", ledger.next_number) % 2**32
+    if name != "tpe":
+        return optuna.samplers.RandomSampler(seed=sampler_seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # group: for conditional spaces
+        return optuna.samplers.TPESampler(
+            seed=sampler_seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=STARTUP_TRIALS
+        )
+
+
+def _frozen(space: Space, config: dict[str, Any], end: TrialEnd) -> optuna.trial.FrozenTrial:
+    active = space.optuna_parameters(config)
+    state = optuna_state(end)
+    return create_trial(
+        state=state,
+        value=end.objective if state is TrialState.COMPLETE else None,
+        params={name: value for name, (value, _) in active.items()},
+        distributions={name: distribution for name, (_, distribution) in active.items()},
+        intermediate_values=dict(end.history),
+    )

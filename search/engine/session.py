@@ -1,0 +1,214 @@
+"""A whole search: trials, champion, final trainings, leaderboard, summary."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ray
+from rich.console import Console
+
+from metrics import SCORECARDS
+from search.engine.final import board_pages, final_plans, train_and_judge
+from search.engine.ledger import SCORED, Ledger
+from search.engine.plan import Plan, lock
+from search.engine.progress import clock
+from search.engine.runner import best_trials, ray_session, run_trials, slots
+from search.engine.shortlist import Reevaluation, shortlist
+from search.engine.study import StudyError
+from search.engine.tracking import Tracker
+from search.engine.trial import estimate_seconds
+
+TYPICAL_SHARE = 0.45  # of a whole trial; the rest is saved by stopping early
+JUDGING_SECONDS = 30.0
+DELIVERY_PATIENCE = 20.0
+
+
+def run_search(plan: Plan, console: Console, *, resumed: bool, ray_address: str | None) -> None:
+    """Run a plan to its end, or as far as the user lets it.
+
+    Raises: StudyError where it cannot go on; what was recorded stays and can be resumed.
+    """
+    began = time.monotonic()
+    with lock(plan.folder), ray_session(ray_address):
+        ledger = plan.ledger
+        _announce(plan, ledger, console, resumed)
+        places = slots(plan)
+        full_trial = _estimate(plan, ledger, places, console)
+        tracker = Tracker(plan.folder / "tracking", plan.tracking_uri, plan.study.name)
+        tracker.start(
+            "study", plan.name, _study_parameters(plan), {"dataset": plan.dataset.name, "study": plan.study.name}
+        )
+        try:
+            whole = run_trials(plan, ledger, tracker, console, _deadline(plan, ledger, places, full_trial, began))
+            champions = shortlist(plan, ledger) if whole else []
+            if not whole:
+                console.print("Interrupted: the board shows what is done.")
+            entries = _benchmark(plan, ledger, champions, tracker, console) if champions else []
+            _close(plan, ledger, tracker, console, entries)
+        finally:
+            waiting = tracker.close(DELIVERY_PATIENCE)
+        if waiting:
+            console.print(
+                f"{waiting} records wait for the tracking server {plan.tracking_uri}; deliver them later with "
+                f"arena tracking {plan.folder}"
+            )
+    if whole and not champions:
+        raise StudyError("no trial reached a score; see the details in " + str(plan.folder / "ledger.jsonl"))
+    console.print(f"Done in {clock(time.monotonic() - began)}.")
+
+
+def _benchmark(
+    plan: Plan, ledger: Ledger, champions: list[Reevaluation], tracker: Tracker, console: Console
+) -> list[str]:
+    """Final trainings and judgement; names of the entries, none if the user interrupted them."""
+    best = champions[0]
+    console.print(
+        f"Champion: trial {best.number}, {best.score:.3f} ± {best.spread:.3f} with fresh noise on validation "
+        f"(of the best {len(champions)})."
+    )
+    try:
+        return train_and_judge(plan, final_plans(plan, ledger, best), tracker, console)
+    except KeyboardInterrupt:
+        console.print(f"Interrupted: trained seeds are kept; go on with --resume {plan.folder}")
+        return []
+
+
+def _announce(plan: Plan, ledger: Ledger, console: Console, resumed: bool) -> None:
+    console.rule(f"[bold]{plan.study.title}", align="left")
+    varied = ", ".join(plan.space.varied)
+    console.print(f"Search in {plan.folder}{' (resumed)' if resumed else ''}, preset {plan.preset_name}")
+    console.print(f"{plan.dataset.title}: {plan.dataset.provenance}", highlight=False)
+    console.print(f"Searched: {varied}. Sampler {plan.sampler}, seed {plan.seed}.", highlight=False)
+    if ledger.trials:
+        console.print(
+            f"{len(ledger.ended)} trials are recorded as ended, {len(ledger.unfinished)} go on where they stopped."
+        )
+    earlier = [path for path in sorted(plan.folder.parent.glob("[0-9]*")) if path != plan.folder]
+    if earlier and not resumed:
+        console.print(f"Earlier searches are left as they are: {', '.join(path.name for path in earlier)}.")
+
+
+def _estimate(plan: Plan, ledger: Ledger, places: int, console: Console) -> float:
+    """Print how long the search will take; returns the seconds of a whole trial."""
+    measure = ray.remote(estimate_seconds).options(
+        num_cpus=plan.options.cpus_per_trial, num_gpus=plan.options.gpus_per_trial
+    )
+    # As many at a time as there will be: trials slow each other down.
+    full_trial = max(ray.get([measure.remote(plan.setup, plan.space.default) for _ in range(places)]))
+    final = _final_seconds(plan, places, full_trial)
+    text = f"A whole trial ({plan.epochs} epochs) takes about {clock(full_trial)}; {places} run at a time. "
+    if plan.trials is None:
+        text += (
+            f"Time budget {clock(_budget_seconds(plan, places) or 0)}, of which final trainings about {clock(final)}."
+        )
+    else:
+        remaining = max(0, plan.trials - sum(end.status != "preempted" for _, end in ledger.ended))
+        search = remaining * TYPICAL_SHARE * full_trial / places
+        text += f"{remaining} trials, most stopped early: about {clock(search)}; final trainings about {clock(final)}."
+    console.print(text, highlight=False)
+    return full_trial
+
+
+def _deadline(plan: Plan, ledger: Ledger, places: int, full_trial: float, began: float) -> Callable[[], float] | None:
+    """When the trials must end so that the final trainings fit into the time budget.
+
+    Raises: StudyError if not even one trial fits.
+    """
+    seconds = _budget_seconds(plan, places)
+    if seconds is None:
+        return None
+    if seconds < full_trial + _final_seconds(plan, places, full_trial):
+        needed = full_trial + _final_seconds(plan, places, full_trial)
+        raise StudyError(
+            f"one trial of {plan.epochs} epochs and the final trainings take about {clock(needed)}; the budget is "
+            f"{clock(seconds)}. Give more time, or fewer --epochs or --seeds"
+        )
+
+    def deadline() -> float:
+        best = best_trials(ledger, 1)
+        per_training = full_trial
+        if best and best[0][1].epochs:
+            per_training = max(full_trial, best[0][1].seconds * plan.epochs / best[0][1].epochs)
+        return began + seconds - _final_seconds(plan, places, per_training)
+
+    return deadline
+
+
+def _budget_seconds(plan: Plan, places: int) -> float | None:
+    if plan.options.hours is not None:
+        return plan.options.hours * 3600
+    if plan.options.device_hours is not None:
+        devices = plan.options.gpus_per_trial or plan.options.cpus_per_trial
+        return plan.options.device_hours * 3600 / (places * devices)
+    return None
+
+
+def _final_seconds(plan: Plan, places: int, full_trial: float) -> float:
+    """Champion and paper's configuration, each with every seed."""
+    rounds = -(-2 * plan.final_seeds // places)
+    return rounds * full_trial + JUDGING_SECONDS
+
+
+def _study_parameters(plan: Plan) -> dict[str, Any]:
+    return {
+        **{name: value for name, value in plan.identity.items() if name not in ("dataset", "space", "scorecard")},
+        "scorecard": plan.study.scorecard,
+        "scorecard_identity": SCORECARDS[plan.study.scorecard].identity[:12],
+        "dataset_sha256": plan.dataset.sha256[:12],
+        "trials": plan.trials,
+        "hours": plan.options.hours,
+    }
+
+
+def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entries: list[str]) -> None:
+    """Study record, pages, summary, and what to do next."""
+    record = study_record(plan, ledger, "complete" if entries else "interrupted")
+    folder = plan.board / "studies"
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / f"{plan.study.name}-{plan.folder.name}.json", record)
+    index = board_pages(plan, console, bool(entries))
+    for entry in entries:
+        tracker.artifact("study", index.parent / "models" / f"{entry}.html")
+    best = record["best_validation"]
+    if best is not None:
+        tracker.metrics("study", 0, {"best_validation_score": best["value"], "best_validation_error": best["error"]})
+    tracker.end("study", "FINISHED" if entries else "KILLED", {"status": record["status"]})
+    script = f"python search/{plan.study.name.replace('-', '_')}.py"
+    console.print(f"Leaderboard    {index.resolve().as_uri()}", highlight=False, soft_wrap=True)
+    console.print(
+        f"Compare trials python -m mlflow ui --host 127.0.0.1 --backend-store-uri {plan.tracking_uri}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    console.print(f"More trials    {script} --resume {plan.folder} --trials {2 * len(ledger.trials)}", highlight=False)
+    console.print(f"A longer one   {script} --hours 1", highlight=False)
+
+
+def study_record(plan: Plan, ledger: Ledger, status: str) -> dict[str, Any]:
+    """What the pages show of a search, finished or not."""
+    ends = [end for _, end in ledger.ended]
+    scored = [end for end in ends if end.status in SCORED and end.score is not None]
+    best = min(scored, key=lambda end: end.score or 0.0, default=None)
+    return {
+        "name": plan.study.name,
+        "title": plan.study.title,
+        "directory": plan.folder.name,
+        "status": status,
+        "preset": plan.preset_name,
+        "sampler": plan.sampler,
+        "epochs": plan.epochs,
+        "trials": dict(Counter(end.status for end in ends)),
+        "best_validation": None
+        if best is None
+        else {"value": best.score, "error": best.score_error, "trial": best.number},
+    }
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")
+    temporary.replace(path)

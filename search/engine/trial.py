@@ -1,0 +1,254 @@
+"""One trial: train a configuration, score it on validation, keep its best and its last checkpoint.
+
+``TrialRun`` knows nothing of Ray. ``TrialTrainable`` is the thin class that Ray Tune drives.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from ray import tune
+
+from data_adapters.events import Events, InvalidEvents
+from leaderboard.training import DatasetFiles
+from metrics import SCORECARDS
+from metrics.judge import Judge
+from models import MODELS
+from models.base import GenerativeModel, TrainingDiverged
+from models.config import from_dict
+from search.engine.ledger import Status
+from search.engine.scheduler import MEDIAN_WINDOW
+from search.engine.study import derive_seed
+
+EPOCHS_TIMED = 3
+
+
+@dataclass(frozen=True)
+class TrialSetup:
+    """What all trials of a study share."""
+
+    model: str
+    data: DatasetFiles
+    scorecard: str
+    epochs: int
+    evaluate_every: int
+    trials_folder: Path
+    threads: int = 1
+    device: str = "cpu"
+
+    def folder(self, number: int) -> Path:
+        return self.trials_folder / f"{number:04d}"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One look at validation during training."""
+
+    epoch: int
+    score: float
+    median_score: float
+    score_error: float | None
+    components: dict[str, float]
+    losses: dict[str, float]
+    seconds: float
+    showers_per_second: float
+
+
+@lru_cache(maxsize=2)
+def _training_data(data: DatasetFiles) -> Events:
+    return data.open().split("train")
+
+
+@lru_cache(maxsize=2)
+def validation(data: DatasetFiles, scorecard: str) -> tuple[Events, Judge]:
+    """The validation events and their judge, prepared once in a process."""
+    dataset = data.open()
+    reference = dataset.split("validation")
+    return reference, Judge(SCORECARDS[scorecard], reference, dataset.twin_split("validation"))
+
+
+def build_model(setup: TrialSetup, hyperparameters: dict[str, Any], seed: int) -> GenerativeModel:
+    """The model of a configuration, ready to train on the study's training split."""
+    spec = MODELS[setup.model]
+    config = from_dict(spec.config_class, hyperparameters)
+    return spec.build(config, _training_data(setup.data), seed, setup.device)
+
+
+class TrialRun:
+    """Training of one configuration, an evaluation at a time.
+
+    A run whose folder holds a last checkpoint goes on from there; it equals a run that was never
+    interrupted.
+    """
+
+    def __init__(self, setup: TrialSetup, number: int, hyperparameters: dict[str, Any], seed: int) -> None:
+        self.setup, self.seed = setup, seed
+        self.folder = setup.folder(number)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.model = build_model(setup, hyperparameters, seed)
+        self.reference, self.judge = validation(setup.data, setup.scorecard)
+        self.history: list[Evaluation] = []
+        if (self.folder / "last").exists():
+            self._continue()
+
+    @property
+    def best(self) -> Evaluation | None:
+        return min(self.history, key=lambda evaluation: evaluation.score, default=None)
+
+    @property
+    def objective(self) -> float | None:
+        return min((evaluation.median_score for evaluation in self.history), default=None)
+
+    @property
+    def finished(self) -> bool:
+        return self.model.epoch >= self.setup.epochs
+
+    def advance(self) -> Evaluation:
+        """Train to the next evaluation and make it.
+
+        Raises: TrainingDiverged; OSError if a checkpoint cannot be written.
+        """
+        start, first = time.perf_counter(), self.model.epoch
+        until = min(first + self.setup.evaluate_every, self.setup.epochs)
+        losses: dict[str, float] = {}
+        while self.model.epoch < until:
+            losses = self.model.train_epoch()
+        training_seconds = time.perf_counter() - start
+        seen = (until - first) * len(_training_data(self.setup.data))
+        evaluation = self._evaluate(losses, seen / training_seconds, start)
+        self._keep(evaluation)
+        return evaluation
+
+    def close(self) -> None:
+        """The last checkpoint serves only to go on with."""
+        shutil.rmtree(self.folder / "last", ignore_errors=True)
+
+    def _evaluate(self, losses: dict[str, float], showers_per_second: float, start: float) -> Evaluation:
+        showers = self.model.generate(
+            self.reference.conditions, seed=derive_seed(self.seed, "validation", self.model.epoch)
+        )
+        best = self.best
+        try:
+            judgement = self.judge.judge(showers, errors=False)
+        except InvalidEvents as error:
+            raise TrainingDiverged(f"epoch {self.model.epoch}: {error}") from error
+        score_error = None
+        if best is None or judgement.score.value < best.score:
+            score_error = self.judge.judge(showers).score.error
+        recent = [e.score for e in self.history[1 - MEDIAN_WINDOW :]] + [judgement.score.value]
+        return Evaluation(
+            epoch=self.model.epoch,
+            score=judgement.score.value,
+            median_score=median(recent),
+            score_error=score_error,
+            components={name: estimate.value for name, estimate in judgement.components.items()},
+            losses=losses,
+            seconds=time.perf_counter() - start,
+            showers_per_second=showers_per_second,
+        )
+
+    def _keep(self, evaluation: Evaluation) -> None:
+        if evaluation.score_error is not None:
+            self.model.save(self.folder / "best")
+        self.history.append(evaluation)
+        with (self.folder / "history.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(evaluation)) + "\n")
+        if not self.finished:
+            self.model.save(self.folder / "last")
+
+    def _continue(self) -> None:
+        self.model.restore(self.folder / "last")
+        self.history = [e for e in read_history(self.folder) if e.epoch <= self.model.epoch]
+        lines = "".join(json.dumps(asdict(evaluation)) + "\n" for evaluation in self.history)
+        (self.folder / "history.jsonl").write_text(lines, encoding="utf-8")
+
+
+def read_history(folder: Path) -> list[Evaluation]:
+    """The evaluations of a trial; a torn last line is left out."""
+    path = folder / "history.jsonl"
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
+    return [Evaluation(**json.loads(line)) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def estimate_seconds(setup: TrialSetup, hyperparameters: dict[str, Any]) -> float:
+    """Wall time of a whole trial of a configuration, from its first epochs [s]."""
+    with TemporaryDirectory() as folder:
+        short = replace(setup, trials_folder=Path(folder), evaluate_every=1)
+        run = TrialRun(short, 0, hyperparameters, seed=0)
+        run.advance()  # the first epoch pays for what is set up once
+        begin = time.perf_counter()
+        for _ in range(EPOCHS_TIMED):
+            run.model.train_epoch()
+        per_epoch = (time.perf_counter() - begin) / EPOCHS_TIMED
+        per_evaluation = run.advance().seconds - per_epoch
+    return setup.epochs * per_epoch + setup.epochs / setup.evaluate_every * max(0.0, per_evaluation)
+
+
+class TrialTrainable(tune.Trainable):
+    """Runs trials one after the other in one worker (Ray Tune reuses the actor)."""
+
+    def setup(self, config: dict[str, Any], setup: TrialSetup | None = None) -> None:
+        assert setup is not None, "tune.with_parameters gives it"
+        torch.set_num_threads(setup.threads)
+        self._run: TrialRun | None = None
+        self._setup = setup
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._begin(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        try:
+            self._run = self._run or TrialRun(
+                self._setup, self._config["number"], self._config["hyperparameters"], self._config["seed"]
+            )
+            evaluation = self._run.advance()
+        except TrainingDiverged as error:
+            return self._ended("diverged", str(error))
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            return self._ended("out_of_memory", str(error))
+        except OSError as error:
+            return self._ended("failed", f"{error} ({self._setup.folder(self._config['number'])})")
+        if self._run.finished:
+            self._run.close()
+        return {**self._state(), **asdict(evaluation), "done": self._run.finished}
+
+    def cleanup(self) -> None:
+        self._run = None
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: the run keeps its own checkpoints in the trial's folder."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing: the run goes on from the trial's folder."""
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._config = config
+        self._run = None
+
+    def _ended(self, status: Status, detail: str) -> dict[str, Any]:
+        return {**self._state(), "status": status, "detail": detail, "done": True}
+
+    def _state(self) -> dict[str, Any]:
+        """What the ledger will want to know, whatever happens next."""
+        if self._run is None:
+            return {"number": self._config["number"], "epoch": 0, "objective": None, "best": None}
+        best = self._run.best
+        return {
+            "number": self._config["number"],
+            "epoch": self._run.model.epoch,
+            "objective": self._run.objective,
+            "best": None if best is None else asdict(best),
+        }
