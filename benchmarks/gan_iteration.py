@@ -10,6 +10,7 @@ project, in turns, so that a busy machine slows both.
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections.abc import Callable, Iterator
 
@@ -43,7 +44,7 @@ class TextbookGan:
 
     def _batches(self) -> Iterator[Tensor]:
         while True:
-            yield from self.sample[torch.randperm(len(self.sample))].split(self.config.batch_size)[:-1]
+            yield from torch.split(self.sample[torch.randperm(len(self.sample))], self.config.batch_size)[:-1]
 
     def _generate(self, conditions: Tensor) -> Tensor:
         noise = torch.randn(len(conditions), self.config.latent_dim)
@@ -66,7 +67,8 @@ class TextbookGan:
         showers = self._generate(conditions)
         activity = self.config.activity_l1_weight * showers.abs().sum(dim=1).mean()
         self.generator_optimizer.zero_grad()
-        (activity - self._judge(showers, conditions).mean()).backward()
+        loss: Tensor = activity - self._judge(showers, conditions).mean()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.generator_optimizer.step()
         with torch.no_grad():
             for averaged, trained in zip(self.average.parameters(), self.generator.parameters(), strict=True):
@@ -80,7 +82,7 @@ class TextbookGan:
 def _network(inputs: int, outputs: int, config: AtlasGanConfig, last: nn.Module) -> nn.Sequential:
     widths = [inputs, *[config.units] * config.hidden_layers]
     layers: list[nn.Module] = []
-    for narrow, wide in zip(widths, widths[1:], strict=False):
+    for narrow, wide in itertools.pairwise(widths):
         layers += [nn.Linear(narrow, wide), nn.LeakyReLU(0.3)]
     return nn.Sequential(*layers, nn.Linear(widths[-1], outputs), last)
 

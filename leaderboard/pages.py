@@ -103,7 +103,7 @@ def render_model(row: Row, observables: JsonObject) -> str:
     """
     try:
         context = _model_context(row, observables)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InvalidEntry(f"observables.json cannot be plotted: {error!r}") from error
     return _render("model.html", **context)
 

@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import Colormap, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
 
@@ -33,7 +33,7 @@ CURVE_STYLES = ((REFERENCE, "s"), (GENERATED, "o"), (TWIN, "^"))
 SERIES_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 WIDE_RANGE = 20  # largest over smallest score above which the axis is logarithmic
 RATIO_LIMITS = (0.4, 1.6)
-PANEL_SIZE = (3.7, 3.1)
+PANEL_SIZE = (3.6, 3.2)
 STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",  # text stays text: small files, and legible to search and screen readers
     "svg.hashsalt": "fastsim-arena",
@@ -50,8 +50,8 @@ STYLE: dict[RcKeyType, Any] = {
     "legend.fontsize": 8,
     "mathtext.fontset": "dejavusans",
 }
-COORDINATES = re.compile(r' (?:d|x|y|x1|x2|y1|y2|transform|points|style)="[^"]*"')
-LONG_DECIMALS = re.compile(r"(\d\.\d\d)\d+")
+COORDINATES = re.compile(r' (?:d|x|y)="[^"]*"')
+LONG_NUMBER = re.compile(r"-?\d+\.\d+")
 
 Array = NDArray[np.float64]
 P = ParamSpec("P")
@@ -128,39 +128,51 @@ def to_svg(figure: Figure, label: str) -> str:
         label: What a screen reader says; plain text.
     """
     buffer = io.StringIO()
-    with mpl.rc_context(STYLE):
+    # Ids follow from content and salt: a salt of its own keeps the plots of one page apart.
+    with mpl.rc_context(STYLE | {"svg.hashsalt": label}):
         figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     svg = buffer.getvalue()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = COORDINATES.sub(lambda match: LONG_DECIMALS.sub(r"\1", match.group()), svg)
+    svg = compact(svg[svg.index("<svg") :])
     width = figure.get_figwidth() * 96
     opening = (
         f'<svg role="img" aria-label="{html.escape(label)}" style="width:100%;max-width:{width:.0f}px;height:auto"'
     )
-    svg = re.sub(r'<svg((?: [\w:]+="[^"]*")*)', lambda match: opening + _without_size(match.group(1)), svg, count=1)
-    return re.sub(r">\s+<", "><", svg)
+    return re.sub(r'<svg((?: [\w:]+="[^"]*")*)', lambda match: opening + _without_size(match.group(1)), svg, count=1)
+
+
+def compact(svg: str) -> str:
+    """The same drawing in a third of the characters; the page's style sheet gives the font."""
+    svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
+    svg = COORDINATES.sub(lambda match: _short_numbers(match.group()), svg)
+    svg = re.sub(r"font-family: [^;\"]*;? ?| transform=\"rotate\(-0 [^\"]*\"", "", svg)
+    used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', svg))
+    names = {name for pair in used for name in pair}
+    svg = re.sub(r' id="([^"]+)"', lambda match: match.group() if match.group(1) in names else "", svg)
+    svg = re.sub(r">\s+<", "><", svg)
+    return re.sub(r"<g></g>", "", re.sub(r"<g><(path|use)([^<>]*)/></g>", r"<\1\2/>", svg))
 
 
 @styled
 def ratio_figure(panel: Panel) -> Figure:
     """A distribution above, generated over reference below with the reference's own error as a band."""
-    figure = Figure(figsize=PANEL_SIZE, layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (2.6, 1)})
+    figure = Figure(figsize=PANEL_SIZE)  # fixed margins: finding the best ones takes as long as drawing
+    margins = {"left": 0.17, "right": 0.98, "top": 0.92, "bottom": 0.14, "hspace": 0.08}
+    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (2.6, 1), **margins})
     centres = (panel.edges[1:] + panel.edges[:-1]) / 2
     _band(upper, panel.edges, panel.reference)
-    upper.stairs(panel.reference.values, panel.edges, color=REFERENCE, linewidth=1.2, label="full simulation")
+    upper.stairs(panel.reference.values, panel.edges, color=REFERENCE, linewidth=1.2)
     if panel.twin is not None:
-        upper.stairs(
-            panel.twin.values, panel.edges, color=TWIN, linewidth=1, linestyle=(0, (4, 2)), label="simulated again"
-        )
-    _points(upper, centres, panel.generated, "generated")
-    upper.set_ylim(bottom=0)
-    upper.margins(y=0.25)
+        upper.stairs(panel.twin.values, panel.edges, color=TWIN, linewidth=1, linestyle=(0, (4, 2)))
+    _points(upper, centres, panel.generated)
+    upper.set_ylim(0, 1.1 * _highest(panel))
+    upper.yaxis.set_major_locator(MaxNLocator(4))
     upper.set_ylabel(panel.y_label)
     upper.set_title(panel.title)
-    upper.legend(loc="best", handlelength=1.4)
     _ratio_axes(lower, panel, centres)
     lower.set_xlabel(panel.x_label)
+    lower.set_xlim(panel.edges[0], panel.edges[-1])
+    lower.xaxis.set_major_locator(MaxNLocator(5))
+    figure.align_ylabels()
     return figure
 
 
@@ -273,10 +285,18 @@ def _band(axes: Axes, edges: Array, series: Series) -> None:
     axes.stairs(high, edges, baseline=low, fill=True, color=REFERENCE, alpha=0.22, linewidth=0)
 
 
-def _points(axes: Axes, centres: Array, series: Series, label: str) -> None:
-    axes.errorbar(
-        centres, series.values, series.errors, fmt="o", color=GENERATED, markersize=3, elinewidth=1, label=label
-    )
+def _points(axes: Axes, centres: Array, series: Series) -> None:
+    """Points with error bars; the bars are one path, which keeps the file small."""
+    nothing = np.full_like(centres, np.nan)
+    x = np.stack([centres, centres, nothing], axis=1).ravel()
+    y = np.stack([series.values - series.errors, series.values + series.errors, nothing], axis=1).ravel()
+    axes.plot(x, y, color=GENERATED, linewidth=1)
+    axes.plot(centres, series.values, "o", color=GENERATED, markersize=3)
+
+
+def _highest(panel: Panel) -> float:
+    samples = [panel.reference, panel.generated, *([] if panel.twin is None else [panel.twin])]
+    return max(float(np.max(series.values + series.errors)) for series in samples) or 1.0
 
 
 def _ratio_axes(axes: Axes, panel: Panel, centres: Array) -> None:
@@ -285,7 +305,7 @@ def _ratio_axes(axes: Axes, panel: Panel, centres: Array) -> None:
     axes.axhline(1, color=REFERENCE, linewidth=0.8)
     values, errors = _ratio(panel.generated, panel.reference)
     inside = (values >= RATIO_LIMITS[0]) & (values <= RATIO_LIMITS[1])
-    _points(axes, centres[inside], Series(values[inside], errors[inside]), "generated")
+    _points(axes, centres[inside], Series(values[inside], errors[inside]))
     for outside, limit, marker in ((values > RATIO_LIMITS[1], 1, "^"), (values < RATIO_LIMITS[0], 0, "v")):
         edge = np.full(int(outside.sum()), RATIO_LIMITS[limit] + (0.06 if limit == 0 else -0.06))
         axes.plot(centres[outside], edge, marker, color=GENERATED, markersize=4)
@@ -307,6 +327,12 @@ def _image(axes: Axes, image: LayerImage, values: Array, title: str, colors: Col
     axes.set_xlabel("Δφ [rad]")
     axes.tick_params(labelsize=7)
     return mesh
+
+
+def _short_numbers(attribute: str) -> str:
+    """Tenths of a point are finer than a screen."""
+    short = LONG_NUMBER.sub(lambda match: f"{float(match.group()):.1f}".removesuffix(".0"), attribute)
+    return re.sub(r"\s*([A-Za-z]) ", r"\1", re.sub(r"\s+", " ", short[1:])).join((" ", ""))
 
 
 def _without_size(attributes: str) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonschema
+from jsonschema.exceptions import best_match
 
 JsonObject = dict[str, Any]
 
@@ -108,10 +109,10 @@ def entry_folder(board: Path, name: str) -> Path:
 
 def check_entry(entry: Mapping[str, Any]) -> None:
     """Raises: InvalidEntry naming the first field that is wrong, or a number that is not finite."""
-    errors = sorted(_validator().iter_errors(entry), key=lambda error: [str(part) for part in error.absolute_path])
-    if errors:
-        where = ".".join(str(part) for part in errors[0].absolute_path) or "the entry itself"
-        raise InvalidEntry(f"{where}: {errors[0].message[:300]} (schema version {SCHEMA_VERSION})")
+    error = best_match(_validator().iter_errors(entry))
+    if error is not None:
+        where = ".".join(str(part) for part in error.absolute_path) or "the entry itself"
+        raise InvalidEntry(f"{where}: {error.message[:300]} (schema version {SCHEMA_VERSION})")
     _dumps(entry)
 
 

@@ -94,4 +94,5 @@ def comparison_sentence(entry: Mapping[str, Any], comparison: Mapping[str, Any])
 
 
 def _decimals(value: float, digits: int) -> int:
-    return max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    rounded = float(f"{abs(value):.{digits - 1}e}")  # 0.0996 has the decimals of 0.10
+    return max(0, digits - 1 - math.floor(math.log10(rounded)))

@@ -71,7 +71,9 @@ class Judge:
             for index, condition_bin in enumerate(self.bins)
         ]
 
-    def judge(self, generated_response: NDArray[np.float32], *, errors: bool = True) -> Judgement:
+    def judge(
+        self, generated_response: NDArray[np.float32], *, errors: bool = True, reported: bool = True
+    ) -> Judgement:
         """Score a generated sample.
 
         Args:
@@ -79,13 +81,15 @@ class Judge:
                 the reference.
             errors: Whether to estimate errors (bootstrap) and reported metrics; without, only the
                 scored values, more than ten times faster.
+            reported: Whether to add what is reported and not scored; only with errors.
         Raises: InvalidEvents for NaN, infinity, negative energies or a wrong shape, naming event and cell.
         """
         measured = self._measure(generated_response)
         if not errors:
             return self._judgement(self._compare(measured, tuple(self.scorecard.weights), errors=False), None, [])
-        comparison = self._compare(measured, (*self.scorecard.weights, *self.scorecard.reported), errors=True)
-        return self._judgement(comparison, self._floor_comparison, self._chi2(measured))
+        extra = self.scorecard.reported if reported else ()
+        comparison = self._compare(measured, (*self.scorecard.weights, *extra), errors=True)
+        return self._judgement(comparison, self._floor_comparison, self._chi2(measured) if reported else [])
 
     @cached_property
     def floor(self) -> Judgement | None:

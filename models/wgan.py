@@ -149,14 +149,15 @@ class Critic:
 
     def _add_curvature(self, kept: list[Tensor], adjoint: list[Tensor], back: list[Tensor]) -> None:
         """Add what the penalty's gradient gains because the slopes themselves depend on the weights."""
-        assert self._bend is not None  # noqa: S101 (for the type checker)
+        assert self._bend is not None
         batch = len(kept[0])
         through = torch.zeros_like(adjoint[-1])
         for layer in reversed(range(len(adjoint))):
             own = adjoint[layer] * back[layer][2 * batch :] * self._bend(kept[layer + 1])
             argument = self._activation_backward(through, kept[layer + 1]).add_(own)
             weight, bias = self.network.weights[layer], self.network.biases[layer]
-            assert weight.grad is not None and bias.grad is not None  # noqa: S101, PT018
+            assert weight.grad is not None
+            assert bias.grad is not None
             weight.grad.addmm_(argument.t(), kept[layer])
             bias.grad.add_(argument.sum(dim=0))
             through = argument @ weight

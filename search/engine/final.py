@@ -164,7 +164,7 @@ def board_pages(plan: Plan, console: Console, judged: bool) -> Path:
         for table in tables([entry for entry in read_board(plan.board).entries if _of_this_search(plan, entry)]):
             console.print(summary_table(table))
             for sentence in comparison_sentences(table):
-                console.print(sentence, highlight=False)
+                console.print(sentence, highlight=False, soft_wrap=True)
     return index
 
 

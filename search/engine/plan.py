@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -87,8 +88,8 @@ class Plan:
 
     @property
     def evaluate_every(self) -> int:
-        """As many evaluations as in the preset, whatever the epochs."""
-        return max(1, round(self.preset.evaluate_every * self.epochs / self.preset.epochs))
+        """At most as many evaluations as in the preset, whatever the epochs."""
+        return math.ceil(self.preset.evaluate_every * self.epochs / self.preset.epochs)
 
     @property
     def trials(self) -> int | None:

@@ -52,7 +52,7 @@ class Display:
 
     def _line(self) -> None:
         if self._text and self._text != self._printed:
-            self._console.print(f"{self._title} {self._share:4.0%}  {self._text}", highlight=False)
+            self._console.print(f"{self._title} {self._share:4.0%}  {self._text}", highlight=False, soft_wrap=True)
             self._printed, self._printed_at = self._text, time.monotonic()
 
 

@@ -82,8 +82,8 @@ def _announce(plan: Plan, ledger: Ledger, console: Console, resumed: bool) -> No
     console.rule(f"[bold]{plan.study.title}", align="left")
     varied = ", ".join(plan.space.varied)
     console.print(f"Search in {plan.folder}{' (resumed)' if resumed else ''}, preset {plan.preset_name}")
-    console.print(f"{plan.dataset.title}: {plan.dataset.provenance}", highlight=False)
-    console.print(f"Searched: {varied}. Sampler {plan.sampler}, seed {plan.seed}.", highlight=False)
+    console.print(f"{plan.dataset.title}: {plan.dataset.provenance}", highlight=False, soft_wrap=True)
+    console.print(f"Searched: {varied}. Sampler {plan.sampler}, seed {plan.seed}.", highlight=False, soft_wrap=True)
     if ledger.trials:
         console.print(
             f"{len(ledger.ended)} trials are recorded as ended, {len(ledger.unfinished)} go on where they stopped."
@@ -110,7 +110,7 @@ def _estimate(plan: Plan, ledger: Ledger, places: int, console: Console) -> floa
         remaining = max(0, plan.trials - sum(end.status != "preempted" for _, end in ledger.ended))
         search = remaining * TYPICAL_SHARE * full_trial / places
         text += f"{remaining} trials, most stopped early: about {clock(search)}; final trainings about {clock(final)}."
-    console.print(text, highlight=False)
+    console.print(text, highlight=False, soft_wrap=True)
     return full_trial
 
 
@@ -184,8 +184,12 @@ def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entri
         f"Compare trials python -m mlflow ui --host 127.0.0.1 --backend-store-uri {plan.tracking_uri}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
-    console.print(f"More trials    {script} --resume {plan.folder} --trials {2 * len(ledger.trials)}", highlight=False)
-    console.print(f"A longer one   {script} --hours 1", highlight=False)
+    console.print(
+        f"More trials    {script} --resume {plan.folder} --trials {2 * len(ledger.trials)}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(f"A longer one   {script} --hours 1", highlight=False, soft_wrap=True)
 
 
 def study_record(plan: Plan, ledger: Ledger, status: str) -> dict[str, Any]:

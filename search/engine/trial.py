@@ -143,7 +143,7 @@ class TrialRun:
             raise TrainingDiverged(f"epoch {self.model.epoch}: {error}") from error
         score_error = None
         if best is None or judgement.score.value < best.score:
-            score_error = self.judge.judge(showers).score.error
+            score_error = self.judge.judge(showers, reported=False).score.error
         recent = [e.score for e in self.history[1 - MEDIAN_WINDOW :]] + [judgement.score.value]
         return Evaluation(
             epoch=self.model.epoch,

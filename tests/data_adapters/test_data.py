@@ -69,9 +69,8 @@ def test_the_split_does_not_depend_on_the_place_in_the_file() -> None:
 
 
 def test_the_split_is_the_same_on_every_machine() -> None:
-    assert list(split_of(np.arange(6, dtype=np.uint64))) == [
-        "train", "train", "train", "train", "test", "train",
-    ]  # fmt: skip
+    expected = ["test", "train", "train", "validation", "test", "train", "test", "train"]
+    assert list(split_of(np.arange(8, dtype=np.uint64))) == expected
 
 
 def test_twins_are_other_showers_of_the_same_photons() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,18 +22,18 @@ every_model = pytest.mark.parametrize("name", MODELS)
 every_trained_model = pytest.mark.parametrize("name", [name for name, spec in MODELS.items() if spec.trainable])
 
 # A minute's worth of learning in a second: larger steps, smaller networks.
-QUICK: dict[str, dict[str, object]] = {
+QUICK: dict[str, dict[str, Any]] = {
     "atlas-gan": {"activation": "leaky_relu+softmax+relu", "learning_rate": 1e-3, "units": 64, "training_ratio": 2},
     "atlas-vae": {"learning_rate": 1e-3},
 }
 
 
-def build(name: str, events: Events, seed: int = 0, **changes: object) -> GenerativeModel:
+def build(name: str, events: Events, seed: int = 0, **changes: Any) -> GenerativeModel:
     spec = MODELS[name]
     return spec.build(from_dict(spec.config_class, changes), events, seed, "cpu")
 
 
-def trained(name: str, events: Events, epochs: int, seed: int = 0, **changes: object) -> GenerativeModel:
+def trained(name: str, events: Events, epochs: int, seed: int = 0, **changes: Any) -> GenerativeModel:
     model = build(name, events, seed, **changes)
     for _ in range(epochs):
         model.train_epoch()

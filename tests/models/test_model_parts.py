@@ -106,6 +106,11 @@ def test_ones_and_the_fans_of_a_bias() -> None:
     assert (INITIALIZERS["ones"].draw((3,), torch.Generator()) == 1).all()
     bias = INITIALIZERS["glorot_uniform"].draw((10_000,), torch.Generator().manual_seed(0))
     assert bias.std().item() == pytest.approx(math.sqrt(1 / 100), rel=0.03)
+    draws = [
+        INITIALIZERS[name].draw((9,), torch.Generator().manual_seed(0))
+        for name in ("variance_scaling", "glorot_normal")
+    ]
+    torch.testing.assert_close(*draws)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +141,7 @@ def test_output_activations(name: str, expected: list[list[float]]) -> None:
 )
 def test_double_activations_scale_a_shape(name: str, expected: list[float]) -> None:
     raw = torch.tensor([[0.0, 2.0, 3.0], [0.0, 2.0, -3.0]])
-    np.testing.assert_allclose(OUTPUT[name].function(raw), [expected, [0, 0]], rtol=1e-5)
+    np.testing.assert_allclose(OUTPUT[name].function(raw).numpy(), [expected, [0.0, 0.0]], rtol=1e-5)
 
 
 def test_mean_shower_is_the_mean_and_takes_the_nearest_energy(events: Events) -> None:

@@ -47,7 +47,9 @@ def autograd_loss(critic: Critic, inputs: Tensor, mixing: Tensor) -> Tensor:
     (slope,) = torch.autograd.grad(output.sum(), showers, create_graph=True)
     excess = slope.norm(dim=1) - 1
     excess = excess.clamp(min=0) if critic.one_sided else excess
-    return critic.network(generated).mean() - critic.network(real).mean() + critic.penalty_weight * (excess**2).mean()
+    wasserstein = critic.network(generated).mean() - critic.network(real).mean()
+    loss: Tensor = wasserstein + critic.penalty_weight * (excess**2).mean()
+    return loss
 
 
 @pytest.mark.parametrize("one_sided", [False, True])

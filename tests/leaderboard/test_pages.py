@@ -1,0 +1,230 @@
+"""Pages from made-up records."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from leaderboard import plots
+from leaderboard.pages import build_pages, panel
+from leaderboard.records import InvalidEntry, write_entry
+
+SCRIPT = "<script>alert('x')</script>"
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Balance(HTMLParser):
+    """Raises where tags do not close in order; collects what would be loaded or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.loaded: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        self.loaded += [value for name, value in attrs if name in ("src", "href", "xlink:href") and "//" in value]
+        self.loaded += [name for name, _ in attrs if name.startswith("on")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def parsed(path: Path) -> Balance:
+    page = Balance()
+    page.feed(path.read_text(encoding="utf-8"))
+    page.close()
+    assert page.open == []
+    return page
+
+
+@pytest.fixture
+def board(tmp_path, make_entry, make_observables) -> Path:
+    write_entry(tmp_path, make_entry(), make_observables())
+    write_entry(tmp_path, make_entry(id="paper", title="Paper", score=0.9), make_observables())
+    write_entry(tmp_path, make_entry(id="lost", title="Lost", score=0.1, status="diverged"), make_observables())
+    write_entry(tmp_path, make_entry(id="mean", title="Mean shower", kind="baseline", score=3.0), make_observables())
+    return tmp_path
+
+
+def model_page(board: Path, name: str) -> str:
+    return (board / "models" / f"{name}.html").read_text(encoding="utf-8")
+
+
+def test_the_board_lists_every_entry_and_stands_alone(board):
+    index = build_pages(board)
+    text = index.read_text(encoding="utf-8")
+    assert all(title in text for title in ("best of the search", "Paper", "Lost", "Mean shower"))
+    assert "Not ATLAS full simulation" in text
+    for path in (index, *sorted((board / "models").iterdir())):
+        page = parsed(path)
+        assert page.loaded == []
+        assert "script" not in page.seen
+        assert path.stat().st_size < 3_000_000
+
+
+def test_every_link_to_an_entry_leads_somewhere(board):
+    index = build_pages(board)
+    links = re.findall(r'href="(models/[^"]+)"', index.read_text(encoding="utf-8"))
+    assert len(links) == 4
+    assert all((board / link).is_file() for link in links)
+
+
+def test_diverged_entries_are_marked_and_unranked(board):
+    rows = build_pages(board).read_text(encoding="utf-8").split("<tr")
+    (lost,) = [row for row in rows if "lost.html" in row]
+    assert 'class="number">–</td>' in lost
+    assert "diverged</span>" in lost
+    assert "not ranked" in model_page(board, "lost")
+
+
+def test_texts_from_records_are_escaped(tmp_path, make_entry, make_observables):
+    entry = make_entry(title=f"{SCRIPT} $\\alpha$ & co")
+    entry["model"] = entry["model"] | {"config": {SCRIPT: SCRIPT}, "title": SCRIPT}
+    entry["seeds"][0]["detail"] = SCRIPT
+    entry["comparisons"] = [
+        {"with": "x", "title": SCRIPT, "difference": -0.1, "error": 0.02, "standard_errors": -5.0, "seeds": 3}
+    ]
+    observables = make_observables()
+    observables["histograms"][0]["title"] = SCRIPT
+    observables["images"][1]["layers"][0]["layer"] = SCRIPT
+    write_entry(tmp_path, entry, observables)
+    broken = tmp_path / "entries" / "<script>alert(1)<"
+    broken.mkdir()
+    index = build_pages(tmp_path, [{"name": SCRIPT, "directory": SCRIPT, "status": SCRIPT, "trials": {SCRIPT: 1}, "best_validation": None}])
+    for path in (index, tmp_path / "models" / f"{entry['id']}.html"):
+        assert "script" not in parsed(path).seen
+        assert "&lt;script&gt;" in path.read_text(encoding="utf-8")
+
+
+def test_damaged_records_are_shown_and_not_fatal(board):
+    (board / "entries" / "paper" / "entry.json").write_text('{"schema": NaN}')
+    (board / "entries" / "mean" / "observables.json").unlink()
+    text = build_pages(board).read_text(encoding="utf-8")
+    assert "<code>paper</code> could not be read: entry.json could not be read: NaN" in text
+    assert "<code>mean</code> could not be read: observables.json" in text
+    assert "best of the search" in text
+    assert "Mean shower" in model_page(board, "mean")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"histograms": [{"energy_mev": 1.0}]},
+        {"histograms": 3},
+        {"response": [{"quantity": "mean"}]},
+        {"images": [{"energy_mev": 1.0, "layers": [{}]}]},
+        {"judgement": None},
+    ],
+)
+def test_observables_that_cannot_be_plotted_are_reported(tmp_path, make_entry, make_observables, change):
+    write_entry(tmp_path, make_entry(), make_observables(**change))
+    assert "observables.json cannot be plotted" in build_pages(tmp_path).read_text(encoding="utf-8")
+
+
+def test_an_empty_board_has_a_page(tmp_path):
+    assert "There are no entries yet" in build_pages(tmp_path / "board").read_text(encoding="utf-8")
+
+
+def test_searches_are_listed(tmp_path):
+    study = {
+        "name": "atlas_gan",
+        "directory": "atlas-gan-7",
+        "status": "interrupted",
+        "trials": {"completed": 12, "out_of_memory": 1},
+        "best_validation": 0.81234,
+    }
+    text = build_pages(tmp_path, [study]).read_text(encoding="utf-8")
+    assert all(part in text for part in ("atlas-gan-7", "interrupted", "12 completed, 1 out of memory", "0.8123"))
+
+
+def test_the_number_of_openings_and_trials_is_shown(board, make_entry):
+    line = '{"sha256": "' + make_entry()["dataset"]["sha256"] + '"}\n'
+    (board / "test_openings.jsonl").write_text(line * 3)
+    text = " ".join(build_pages(board).read_text(encoding="utf-8").split())
+    assert "opened 3 times" in text
+    assert "24 trials were compared" in text  # one search led to all four entries: not 96
+
+
+def test_pages_whose_records_stand_are_left_alone(board, make_entry, make_observables):
+    build_pages(board)
+    page = board / "models" / "paper.html"
+    before = page.stat().st_mtime_ns
+    build_pages(board)
+    assert page.stat().st_mtime_ns == before
+    write_entry(board, make_entry(id="better", score=0.2), make_observables())  # moves its rank
+    build_pages(board)
+    assert page.stat().st_mtime_ns != before
+
+
+def test_models_show_every_energy_and_references_one(board):
+    build_pages(board)
+    assert model_page(board, "paper").count("Title of response at") == 2
+    assert model_page(board, "mean").count("Title of response at 65.5 GeV") == 1
+    assert re.findall(r"<details( open)?><summary>([\d.]+ GeV)", model_page(board, "paper")) == [
+        ("", "1.02 GeV"),
+        (" open", "65.5 GeV"),
+    ]
+
+
+def test_pages_need_no_torch_ray_optuna_models_or_metrics(board):
+    code = (
+        "import sys; from pathlib import Path; from leaderboard.pages import build_pages; "
+        "import leaderboard.summary; build_pages(Path(sys.argv[1])); "
+        "print({'torch', 'ray', 'optuna', 'mlflow', 'models', 'metrics', 'data_adapters', 'matplotlib.pyplot'} "
+        "& set(sys.modules))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code, str(board)], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "set()"
+
+
+def test_a_ratio_plot_has_two_panels_that_share_their_axis(make_observables):
+    figure = plots.ratio_figure(panel(make_observables()["histograms"][1]))
+    upper, lower = figure.axes
+    assert upper.get_xlim() == lower.get_xlim()
+    assert lower.get_ylabel() == "ratio"
+    assert lower.get_xlabel() == "position [rad]"
+
+
+def test_bins_outside_the_ratio_panel_are_marked_and_empty_ones_left_out(make_observables):
+    histogram = make_observables()["histograms"][0] | {"generated": [0.9, 0.1, 0.4]}  # ratios 4.5, 0.2, undefined
+    lower = plots.ratio_figure(panel(histogram)).axes[1]
+    marked = {line.get_marker(): list(line.get_xdata()) for line in lower.lines if line.get_marker() in ("^", "v")}
+    assert marked == {"^": [0.5], "v": [1.5]}
+
+
+def test_figures_leave_matplotlib_as_it_was(make_observables):
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    plots.to_svg(plots.ratio_figure(panel(make_observables()["histograms"][0])), "label")
+    assert dict(mpl.rcParams) == before
+
+
+def test_svg_keeps_its_texts_and_takes_the_width_of_the_page(make_observables):
+    histogram = make_observables()["histograms"][0] | {"title": "Depth 0.12345 & <more>"}
+    svg = plots.to_svg(plots.ratio_figure(panel(histogram)), 'a "label"')
+    assert svg.startswith('<svg role="img" aria-label="a &quot;label&quot;" style="width:100%')
+    assert "Depth 0.12345 &amp; &lt;more&gt;" in svg
+    assert len(svg) < 40_000
+
+
+def test_render_model_refuses_unusable_observables(make_entry):
+    from leaderboard.pages import render_model
+    from leaderboard.ranking import Row
+
+    with pytest.raises(InvalidEntry, match="cannot be plotted"):
+        render_model(Row(1, make_entry()), {"histograms": [None]})

@@ -1,0 +1,90 @@
+"""How numbers are written, and the table for the terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from leaderboard import text
+from leaderboard.ranking import tables
+from leaderboard.summary import comparison_sentences, summary_rows, summary_table
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "written"),
+    [
+        (1.23456, 0.0456, "1.235 ± 0.046"),
+        (1234.5, 67.0, "1234 ± 67"),
+        (1234.5, 678.0, "1234 ± 678"),
+        (0.5, 0.0, "0.5000"),
+        (0.5, None, "0.5000"),
+        (0.0, 0.001, "0.0000 ± 0.0010"),
+        (-0.31, 0.02, "-0.310 ± 0.020"),
+        (0.30961, 0.0996, "0.31 ± 0.10"),
+    ],
+)
+def test_with_error(value, error, written):
+    assert text.with_error({"value": value, "error": error}) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "written"),
+    [(None, 3, "–"), (0, 3, "0"), (0.012345, 3, "0.0123"), (12345.6, 3, "12346"), (1e-9, 3, "1.00e-09"), (99.99, 3, "100")],
+)
+def test_significant(value, digits, written):
+    assert text.significant(value, digits) == written
+
+
+def test_signed_and_count():
+    assert text.signed(-2.345) == "−2.3"
+    assert text.signed(12.0) == "+12"
+    assert text.count(50_000) == "50\u202f000"
+    assert text.gev(65536.0) == "65.5 GeV"
+
+
+def printed(table) -> str:
+    console = Console(width=140, file=io.StringIO())
+    console.print(summary_table(table))
+    return console.file.getvalue()
+
+
+def test_the_summary_names_best_paper_and_references(make_entry):
+    paper = make_entry(id="paper", title="ATLAS GAN, as published", score=0.9)
+    paper["model"] = paper["model"] | {"config": paper["model"]["paper_config"]}
+    champion = make_entry(score=0.7) | {
+        "comparisons": [
+            {"with": "paper", "title": paper["title"], "difference": -0.2, "error": 0.05, "standard_errors": -4.0, "seeds": 3}
+        ]
+    }
+    (table,) = tables(
+        [
+            paper,
+            champion,
+            make_entry(id="other", title="Second best", score=0.8),
+            make_entry(id="mean", title="Mean shower [of each energy]", kind="baseline", score=3.0),
+            make_entry(id="raw", title="Untrained", kind="untrained", score=30.0),
+            make_entry(id="floor", title="Full simulation", kind="baseline", score=0.5),
+        ]
+    )
+    assert [label for label, _ in summary_rows(table)] == [
+        "best: ATLAS GAN, best of the search",
+        "paper: ATLAS GAN, as published",
+        "Untrained",
+        "Mean shower [of each energy]",
+        "Full simulation",
+    ]
+    shown = printed(table)
+    assert "0.700 ± 0.030" in shown
+    assert "Mean shower [of each energy]" in shown  # brackets are no markup
+    (sentence,) = comparison_sentences(table)
+    assert "0.200 ± 0.050 better (lower) than ATLAS GAN, as published, 4.0 standard errors" in sentence
+
+
+def test_the_summary_says_what_is_not_complete(make_entry):
+    entry = make_entry(title="Paper", status="diverged") | {"score": None, "components": {}}
+    entry["model"] = entry["model"] | {"config": entry["model"]["paper_config"]}
+    (table,) = tables([entry])
+    assert "paper: Paper (diverged)" in printed(table)
+    assert comparison_sentences(table) == []

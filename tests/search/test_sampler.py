@@ -1,0 +1,189 @@
+"""What is tried next, and what the sampler and the pruner learn from."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+from ray.tune.search import Searcher
+
+from search.engine.ledger import Ledger, TrialEnd
+from search.engine.sampler import Budget, LedgerSearch, grid_order
+from search.engine.scheduler import MedianHalving
+from search.engine.study import StudyError, derive_seed
+from search.spaces import SPACES
+
+SPACE = SPACES["atlas-gan"].limit({"units": (64, 128), "learning_rate": (2e-5, 2e-3)})
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.jsonl")
+
+
+def search(ledger: Ledger, trials: int = 12, sampler: Any = "tpe", seed: int = 1) -> LedgerSearch:
+    return LedgerSearch(SPACE, ledger, Budget(trials), sampler, seed)
+
+
+def ended(number: int, status: Any = "completed", objective: float | None = 1.0) -> TrialEnd:
+    history = [] if objective is None else [(10, objective + 0.5), (20, objective)]
+    return TrialEnd(number, status, 20, 1.0, objective, 0.1, objective, 20, {}, history)
+
+
+def run(search: LedgerSearch, ledger: Ledger, number: int, **how: Any) -> dict[str, Any]:
+    config = search.suggest(f"id{number}")
+    assert isinstance(config, dict)
+    end = ended(config["number"], **how)
+    ledger.record_end(end)
+    search.tell(end)
+    return config
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+class TestEverySampler:
+    def test_trial_0_is_the_papers_optimum(self, sampler: str, ledger: Ledger) -> None:
+        config = search(ledger, sampler=sampler).suggest("a")
+        assert config is not None
+        assert config["number"] == 0
+        assert config["hyperparameters"] == SPACE.default
+
+    def test_everything_proposed_is_in_the_space_and_recorded(self, sampler: str, ledger: Ledger) -> None:
+        searcher = search(ledger, sampler=sampler)
+        configs = [run(searcher, ledger, number, objective=float(number))["hyperparameters"] for number in range(12)]
+        assert all(SPACE.validate(config) == config for config in configs)
+        assert [trial.start.config for trial in ledger.trials] == configs
+        assert len({str(config) for config in configs}) == 12
+
+    def test_it_stops_when_the_trials_are_spent(self, sampler: str, ledger: Ledger) -> None:
+        searcher = search(ledger, trials=2, sampler=sampler)
+        run(searcher, ledger, 0)
+        run(searcher, ledger, 1)
+        assert searcher.suggest("more") == Searcher.FINISHED
+        assert searcher.finished
+
+    def test_one_seed_is_one_sequence(self, sampler: str, tmp_path: Path) -> None:
+        sequences = []
+        for name in ("a", "b"):
+            ledger = Ledger(tmp_path / name)
+            searcher = search(ledger, sampler=sampler)
+            sequences.append([run(searcher, ledger, number, objective=float(number % 5)) for number in range(10)])
+        assert sequences[0] == sequences[1]
+
+    def test_a_resumed_search_takes_up_what_was_running(self, sampler: str, ledger: Ledger) -> None:
+        first = search(ledger, sampler=sampler)
+        run(first, ledger, 0)
+        left = [first.suggest("b"), first.suggest("c")]
+        second = search(Ledger(ledger.path), sampler=sampler)
+        assert [second.suggest("d"), second.suggest("e")] == left
+        following = second.suggest("f")
+        assert following is not None
+        assert following["number"] == 3
+
+
+def test_a_resumed_search_remembers_every_ended_trial(ledger: Ledger) -> None:
+    first = search(ledger)
+    statuses = ["completed", "pruned", "diverged", "failed", "out_of_memory", "preempted"]
+    for number, status in enumerate(statuses):
+        run(first, ledger, number, status=status, objective=None if status in ("failed", "diverged") else 1.0)
+    states = [trial.state for trial in search(Ledger(ledger.path)).optuna_study.trials]
+    assert states == [
+        TrialState.COMPLETE, TrialState.PRUNED, TrialState.PRUNED, TrialState.FAIL, TrialState.FAIL,
+    ]  # fmt: skip
+
+
+def test_no_trial_stays_running_for_the_sampler(ledger: Ledger) -> None:
+    searcher = search(ledger)
+    for number, status in enumerate(["completed", "diverged", "failed", "pruned", "out_of_memory"]):
+        run(searcher, ledger, number, status=status, objective=None if status == "diverged" else 2.0)
+    assert TrialState.RUNNING not in {trial.state for trial in searcher.optuna_study.trials}
+
+
+def test_a_diverged_trial_has_no_value_and_counts_as_worst(ledger: Ledger) -> None:
+    searcher = search(ledger)
+    run(searcher, ledger, 0, status="diverged", objective=None)
+    (trial,) = searcher.optuna_study.trials
+    assert trial.state is TrialState.PRUNED
+    assert not trial.intermediate_values
+
+
+def test_startup_trials_keep_most_of_the_papers_choices(ledger: Ledger) -> None:
+    searcher = search(ledger)
+    configs = [run(searcher, ledger, number)["hyperparameters"] for number in range(7)][1:]
+    choices = [name for name, value in SPACE.default.items() if name != "learning_rate"]
+    kept = sum(config[name] == SPACE.default[name] for config in configs for name in choices)
+    assert 0.6 < kept / (len(configs) * len(choices)) < 0.98
+    assert len({config["learning_rate"] for config in configs}) == len(configs)
+
+
+def test_tpe_learns(tmp_path: Path) -> None:
+    """Told that small learning rates are good, it proposes smaller ones than chance does."""
+    means = {}
+    for name in ("tpe", "random"):
+        ledger = Ledger(tmp_path / name)
+        searcher = search(ledger, trials=60, sampler=name)
+        rates = []
+        for number in range(60):
+            config = searcher.suggest(f"id{number}")
+            assert config is not None
+            rates.append(config["hyperparameters"]["learning_rate"])
+            end = ended(number, objective=rates[-1])
+            ledger.record_end(end)
+            searcher.tell(end)
+        means[name] = sum(rates[30:]) / 30
+    assert means["tpe"] < 0.6 * means["random"]
+
+
+def test_no_trial_is_proposed_after_the_time_is_up(ledger: Ledger) -> None:
+    searcher = LedgerSearch(SPACE, ledger, Budget(None, time.monotonic() - 1), "tpe", 1)
+    assert searcher.suggest("a") == Searcher.FINISHED
+
+
+def test_the_grid_comes_in_another_order_without_repetition() -> None:
+    small = SPACE.fix({name: SPACE.default[name] for name in SPACE.default if name not in ("units", "training_ratio")})
+    points = [str(point) for point in grid_order(small, 1)]
+    assert len(points) == len(set(points)) == small.grid_size - 1
+    assert str(small.default) not in points
+    unpublished = SPACE.fix({"learning_rate": 1.23e-4})
+    with pytest.raises(StudyError, match="--sampler random"):
+        grid_order(unpublished, 1)
+
+
+def test_seeds_follow_from_their_parts() -> None:
+    assert derive_seed(1, "trial", 3) == derive_seed(1, "trial", 3) != derive_seed(1, "trial", 4)
+    assert 0 <= derive_seed("x") < 2**63
+
+
+class TestPruner:
+    def result(self, scheduler: MedianHalving, name: str, epoch: int, score: float) -> str:
+        trial: Any = SimpleNamespace(trial_id=name)
+        if name not in scheduler._trial_info:
+            scheduler.on_trial_add(None, trial)
+        return scheduler.on_trial_result(None, trial, {"epoch": epoch, "median_score": score})
+
+    def test_the_worse_trial_is_stopped_at_the_rung_and_remembered(self) -> None:
+        scheduler = MedianHalving(90, 10, 3, [])
+        assert self.result(scheduler, "good", 10, 1.0) == "CONTINUE"
+        assert self.result(scheduler, "bad", 5, 9.0) == "CONTINUE"
+        assert self.result(scheduler, "bad", 10, 9.0) == "STOP"
+        assert scheduler.stopped("bad")
+        assert not scheduler.stopped("good")
+
+    def test_the_last_epoch_is_an_end_and_no_pruning(self) -> None:
+        scheduler = MedianHalving(90, 10, 3, [])
+        assert self.result(scheduler, "whole", 90, 1.0) == "STOP"
+        assert not scheduler.stopped("whole")
+
+    def test_rungs_are_filled_from_earlier_trials(self) -> None:
+        earlier = [TrialEnd(0, "completed", 90, 1.0, history=[(10, 1.0), (30, 0.8)])]
+        scheduler = MedianHalving(90, 10, 3, earlier)
+        assert self.result(scheduler, "new", 10, 2.0) == "STOP"
+
+    def test_a_trial_without_a_score_is_left_alone(self) -> None:
+        scheduler = MedianHalving(90, 10, 3, [])
+        trial: Any = SimpleNamespace(trial_id="diverged")
+        scheduler.on_trial_add(None, trial)
+        assert scheduler.on_trial_result(None, trial, {"epoch": 10, "status": "diverged"}) == "CONTINUE"
