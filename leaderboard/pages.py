@@ -226,7 +226,7 @@ def panel(histogram: Histogram) -> plots.Panel:
     is_profile = histogram["kind"] == "profile"
     return plots.Panel(
         title=histogram["title"],
-        x_label=_with_unit("position" if is_profile else histogram["title"], histogram["edges_unit"]),
+        x_label=_with_unit("distance from the centre of the window" if is_profile else histogram["title"], histogram["edges_unit"]),
         y_label=histogram["y_label"],
         edges=values["edges"],
         reference=plots.Series(values["reference"], values["reference_error"]),
@@ -307,6 +307,7 @@ def _environment() -> jinja2.Environment:
         "signed": text.signed,
         "count": text.count,
         "gev": text.gev,
+        "times": text.times,
         "component_title": text.component_title,
         "seeds_label": text.seeds_label,
         "completed_seeds": text.completed_seeds,

@@ -166,7 +166,7 @@ def ratio_figure(panel: Panel) -> Figure:
     _points(upper, centres, panel.generated)
     upper.set_ylim(0, 1.1 * _highest(panel))
     upper.yaxis.set_major_locator(MaxNLocator(4))
-    upper.set_ylabel(panel.y_label)
+    upper.set_ylabel(panel.y_label, fontsize=7.5)
     upper.set_title(panel.title)
     _ratio_axes(lower, panel, centres)
     lower.set_xlabel(panel.x_label)
@@ -230,7 +230,7 @@ def score_figure(rows: Sequence[tuple[str, JsonObject]], floor: JsonObject | Non
     if floor is not None:
         axes.axvspan(floor["value"] - floor["error"], floor["value"] + floor["error"], color=TWIN, alpha=0.15, lw=0)
         axes.axvline(floor["value"], color=TWIN, linewidth=1, label="full-simulation floor")
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper right")
     for height, (_, entry) in enumerate(rows):
         counted = entry["kind"] == "model" and entry["status"] == "complete"
         axes.errorbar(
@@ -322,7 +322,7 @@ def _ratio(series: Series, reference: Series) -> tuple[Array, Array]:
 
 
 def _image(axes: Axes, image: LayerImage, values: Array, title: str, colors: Colormap, norm: Normalize) -> QuadMesh:
-    mesh = axes.pcolormesh(image.phi_edges, image.eta_edges, values, cmap=colors, norm=norm)
+    mesh = axes.pcolormesh(image.phi_edges, image.eta_edges, values, cmap=colors, norm=norm, edgecolors="face", linewidth=0.3)
     axes.set_title(title)
     axes.set_xlabel("Δφ [rad]")
     axes.tick_params(labelsize=7)

@@ -60,6 +60,10 @@ def count(number: int | None) -> str:
     return NOTHING if number is None else f"{number:,}".replace(",", "\u202f")
 
 
+def times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
 def gev(energy: float) -> str:
     """An energy given in MeV, in GeV with three significant digits."""
     return f"{significant(energy / 1000, 3)} GeV"
@@ -70,9 +74,9 @@ def component_title(name: str) -> str:
 
 
 def seeds_label(entry: Mapping[str, Any]) -> str:
-    """``3 of 3``: completed of planned seeds; a dash where nothing is random in the training."""
+    """``3 of 3 seeds``: completed of planned."""
     planned = len(entry["training"]["seeds_planned"])
-    return f"{completed_seeds(entry)} of {planned}" if planned else NOTHING
+    return f"{completed_seeds(entry)} of {planned} seed{'' if planned == 1 else 's'}"
 
 
 def completed_seeds(entry: Mapping[str, Any]) -> int:

@@ -167,16 +167,14 @@ def _study_parameters(plan: Plan) -> dict[str, Any]:
 
 def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entries: list[str]) -> None:
     """Study record, pages, summary, and what to do next."""
-    record = study_record(plan, ledger, "complete" if entries else "interrupted")
+    record = study_record(plan, ledger, "finished" if entries else "interrupted")
     folder = plan.board / "studies"
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / f"{plan.study.name}-{plan.folder.name}.json", record)
     index = board_pages(plan, console, bool(entries))
     for entry in entries:
         tracker.artifact("study", index.parent / "models" / f"{entry}.html")
-    best = record["best_validation"]
-    if best is not None:
-        tracker.metrics("study", 0, {"best_validation_score": best["value"], "best_validation_error": best["error"]})
+    tracker.metrics("study", 0, {name: record[name] for name in ("best_validation", "best_validation_error")})
     tracker.end("study", "FINISHED" if entries else "KILLED", {"status": record["status"]})
     script = f"python search/{plan.study.name.replace('-', '_')}.py"
     console.print(f"Leaderboard    {index.resolve().as_uri()}", highlight=False, soft_wrap=True)
@@ -206,9 +204,9 @@ def study_record(plan: Plan, ledger: Ledger, status: str) -> dict[str, Any]:
         "sampler": plan.sampler,
         "epochs": plan.epochs,
         "trials": dict(Counter(end.status for end in ends)),
-        "best_validation": None
-        if best is None
-        else {"value": best.score, "error": best.score_error, "trial": best.number},
+        "best_validation": None if best is None else best.score,
+        "best_validation_error": None if best is None else best.score_error,
+        "best_trial": None if best is None else best.number,
     }
 
 

@@ -155,7 +155,7 @@ def test_the_number_of_openings_and_trials_is_shown(board, make_entry):
     line = '{"sha256": "' + make_entry()["dataset"]["sha256"] + '"}\n'
     (board / "test_openings.jsonl").write_text(line * 3)
     text = " ".join(build_pages(board).read_text(encoding="utf-8").split())
-    assert "opened 3 times" in text
+    assert "opened 3 times for this board" in text
     assert "24 trials were compared" in text  # one search led to all four entries: not 96
 
 

@@ -1,0 +1,245 @@
+"""The whole protocol on the sample that ships with the project: trainings, judgement, records, pages."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data_adapters.datasets import DATASETS
+from leaderboard import records
+from leaderboard.benchmark import Benchmark, EntryPlan, StudyFacts
+from leaderboard.combine import combine_seeds
+from leaderboard.pages import build_pages
+from leaderboard.records import EntryExists
+from leaderboard.training import DatasetFiles, SeedJob, failed_seed, read_seed, train_seed
+from metrics.estimate import Estimate
+from models.checkpoint import load_generator
+
+FILES = DatasetFiles("atlas-photons-geant4")
+STUDY = StudyFacts("test", sampler="none", trials_compared=5, directory="test-1")
+SMALL = {"hidden_layers": 1, "units": 16, "latent_dim": 4, "batch_size": 1024, "learning_rate": 1e-3}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def gan_plan(**changes) -> EntryPlan:
+    plan = EntryPlan(
+        title="Tiny GAN",
+        study=STUDY,
+        preset="test",
+        model_name="atlas-gan",
+        config=SMALL,
+        seeds=(0, 1),
+        epochs=4,
+        evaluate_every=2,
+        epochs_label="4 of the paper's 50 000 epochs",
+        dataset=FILES,
+        scorecard="atlas-photons-v1",
+        replay="python search/test.py",
+    )
+    return replace(plan, **changes)
+
+
+def job(folder: Path, **changes) -> SeedJob:
+    (first, *_) = gan_plan().jobs(folder)
+    return replace(first, folder=folder, **changes)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("board")
+
+
+@pytest.fixture(scope="module")
+def trainings(work):
+    return [train_seed(each) for each in gan_plan().jobs(work)]
+
+
+@pytest.fixture(scope="module")
+def benchmark(board) -> Benchmark:
+    return Benchmark(board, FILES, "atlas-photons-v1", "test of the benchmark")
+
+
+@pytest.fixture(scope="module")
+def judged(benchmark, trainings):
+    return benchmark.judge_entry(gan_plan(), trainings)
+
+
+@pytest.fixture(scope="module")
+def mean_shower(benchmark, work):
+    return benchmark.mean_shower("test", STUDY, work)
+
+
+def test_a_training_is_stored_and_not_run_again(trainings, work):
+    (first, _) = gan_plan().jobs(work)
+    called = []
+    again = train_seed(first, on_progress=lambda *progress: called.append(progress))
+    assert again == trainings[0]
+    assert called == []
+    assert trainings[0].status == "completed"
+    assert [record["epoch"] for record in trainings[0].history] == [1, 2, 3, 4]
+    assert trainings[0].showers == len(DATASETS[FILES.name].split("train"))
+    assert str(work) not in (first.folder / "seed.json").read_text()  # no absolute path
+
+
+def test_the_best_epoch_is_the_one_in_the_checkpoint(trainings):
+    scores = {record["epoch"]: record["score"] for record in trainings[0].history if record["score"] is not None}
+    assert trainings[0].best_epoch == min(scores, key=scores.__getitem__)
+    assert trainings[0].validation_score == min(scores.values())
+
+
+@pytest.mark.parametrize("rule", ["best_validation", "last"])
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path, rule):
+    def interrupt(epoch: int, *_: object) -> None:
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    whole = train_seed(job(tmp_path / "whole", checkpoint_rule=rule))
+    interrupted = job(tmp_path / "interrupted", checkpoint_rule=rule)
+    with pytest.raises(KeyboardInterrupt):
+        train_seed(interrupted, on_progress=interrupt)
+    assert read_seed(interrupted.folder) is None
+    epochs: list[int] = []
+    resumed = train_seed(interrupted, on_progress=lambda epoch, *_: epochs.append(epoch))
+    assert epochs == [3, 4]  # the last evaluation, and so the last state kept, was in epoch 2
+    assert resumed.history == whole.history
+    assert (resumed.best_epoch, resumed.validation_score) == (whole.best_epoch, whole.validation_score)
+    conditions = DATASETS[FILES.name].split("validation").conditions
+    generated = [load_generator(each.checkpoint_folder).generate(conditions, seed=5) for each in (resumed, whole)]
+    np.testing.assert_array_equal(*generated)
+    assert not list(interrupted.folder.glob("state-*"))
+
+
+def test_a_folder_with_another_training_is_refused(trainings, work):
+    (first, _) = gan_plan().jobs(work)
+    with pytest.raises(ValueError, match="holds another training: epochs differ"):
+        train_seed(replace(first, epochs=5))
+
+
+def test_a_training_that_diverges_is_a_result(tmp_path):
+    training = train_seed(job(tmp_path, config=SMALL | {"learning_rate": 1e6}))
+    assert training.status == "diverged"
+    assert training.detail
+    assert read_seed(tmp_path) == training
+    with pytest.raises(ValueError, match="no checkpoint"):
+        _ = training.checkpoint_folder
+
+
+def test_the_entry_combines_its_seeds(judged):
+    entry = judged.entry
+    assert entry["status"] == "complete"
+    expected = combine_seeds([Estimate(seed["score"], seed["error"]) for seed in entry["seeds"]])
+    assert (entry["score"]["value"], entry["score"]["error"]) == pytest.approx((expected.value, expected.error))
+    assert entry["excess"]["value"] == pytest.approx(entry["score"]["value"] - entry["floor"]["value"])
+    assert set(entry["components"]) == set(entry["scorecard"]["weights"])
+    assert entry["model"]["config"]["units"] == 16
+    assert entry["model"]["paper_config"]["units"] == 128
+    records.check_entry(entry)
+
+
+def test_the_plots_are_of_the_seed_with_the_median_score(judged):
+    scores = {seed["seed"]: seed["score"] for seed in judged.entry["seeds"]}
+    assert judged.observables["seed"] == min(scores, key=scores.__getitem__)  # of two, the better one
+    assert judged.observables["judgement"]["score"]["value"] == scores[judged.observables["seed"]]
+
+
+def test_the_cost_is_measured(judged):
+    cost = judged.entry["cost"]
+    timings = cost["generation_ms_per_shower"]
+    assert 0 < timings["batch_10000"]["median"] < timings["batch_1"]["median"] < 1000
+    assert 10 < cost["peak_memory_mb"] < 4000
+    assert cost["train_cpu_s"] > 0
+
+
+def test_the_test_split_was_opened_once(benchmark, judged, mean_shower, board):
+    assert records.count_test_openings(board) == {DATASETS[FILES.name].sha256: 1}
+    opening = json.loads((board / records.TEST_OPENINGS).read_text())
+    assert opening["reason"] == "test of the benchmark"
+    assert judged.entry["test_openings"] == mean_shower.entry["test_openings"] == 1
+
+
+def test_the_floor_is_below_the_mean_shower_and_this_below_the_untrained(benchmark, mean_shower, work):
+    floor = benchmark.full_simulation("test", STUDY)
+    untrained = benchmark.untrained(gan_plan(), work)
+    assert floor is not None
+    scores = [judged.entry["score"]["value"] for judged in (floor, mean_shower, untrained)]
+    assert scores == sorted(scores)
+    assert floor.entry["score"] == floor.entry["floor"]
+    assert untrained.entry["kind"] == "untrained"
+    assert [seed["best_epoch"] for seed in untrained.entry["seeds"]] == [0, 0]
+
+
+def test_comparisons_are_antisymmetric_and_of_the_right_sign(benchmark, judged, mean_shower):
+    there, seeds = benchmark.difference(judged.responses, mean_shower.responses)
+    assert seeds == 2
+    scores = judged.entry["score"]["value"], mean_shower.entry["score"]["value"]
+    assert there.value == pytest.approx(scores[0] - scores[1])
+    doubled = dict.fromkeys(judged.responses, mean_shower.responses[0])
+    back, _ = benchmark.difference(doubled, judged.responses)
+    assert (back.value, back.error) == pytest.approx((-there.value, there.error))
+    (comparison,) = benchmark.compare(judged, [mean_shower]).entry["comparisons"]
+    assert comparison["standard_errors"] == pytest.approx(there.value / there.error)
+
+
+def test_a_difference_needs_seeds_in_common(benchmark, judged):
+    shifted = {seed + 10: response for seed, response in judged.responses.items()}
+    with pytest.raises(ValueError, match="no seed in common"):
+        benchmark.difference(judged.responses, shifted)
+
+
+def test_a_missing_seed_makes_the_entry_incomplete_and_a_diverged_one_diverged(benchmark, trainings, work, tmp_path):
+    plan = gan_plan()
+    lost = failed_seed(plan.jobs(work)[1], "the worker was lost")
+    incomplete = benchmark.judge_entry(plan, [trainings[0], lost])
+    assert incomplete.entry["status"] == "incomplete"
+    assert incomplete.entry["seeds"][1]["detail"] == "the worker was lost"
+    diverged = replace(trainings[1], status="diverged", checkpoint=None, detail="loss was nan")
+    assert benchmark.judge_entry(plan, [trainings[0], diverged]).entry["status"] == "diverged"
+    nothing = benchmark.judge_entry(plan, [replace(trainings[0], status="diverged", checkpoint=None), diverged])
+    assert nothing.entry["score"] is None
+    records.write_entry(tmp_path, nothing.entry, nothing.observables)
+    assert "diverged" in build_pages(tmp_path).read_text(encoding="utf-8")
+
+
+def test_trainings_of_another_plan_are_refused(benchmark, trainings):
+    with pytest.raises(ValueError, match="not of this plan"):
+        benchmark.judge_entry(gan_plan(epochs=8), trainings)
+    with pytest.raises(ValueError, match="Open one for it"):
+        benchmark.judge_entry(gan_plan(dataset=DatasetFiles("other")), trainings)
+
+
+def test_ids_follow_from_what_was_planned_and_not_from_the_title():
+    assert gan_plan(title="Another title").id == gan_plan().id
+    assert gan_plan(epochs=5).id != gan_plan().id
+    assert gan_plan(config=SMALL | {"units": 17}).id != gan_plan().id
+    assert gan_plan().id.startswith("atlas-gan.test.")
+
+
+def test_records_are_written_and_shown(benchmark, judged, mean_shower, board):
+    compared = benchmark.compare(judged, [mean_shower])
+    benchmark.write(compared)
+    benchmark.write(mean_shower)
+    benchmark.write(mean_shower)  # a reference row that stands is kept
+    with pytest.raises(EntryExists):
+        benchmark.write(compared)
+    index = build_pages(board)
+    assert "opened once" in index.read_text(encoding="utf-8")
+    page = (board / "models" / f"{judged.entry['id']}.html").read_text(encoding="utf-8")
+    assert "than Mean shower of each energy" in page
+    assert len(page) < 3_000_000
