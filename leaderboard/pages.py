@@ -226,7 +226,9 @@ def panel(histogram: Histogram) -> plots.Panel:
     is_profile = histogram["kind"] == "profile"
     return plots.Panel(
         title=histogram["title"],
-        x_label=_with_unit("distance from the centre of the window" if is_profile else histogram["title"], histogram["edges_unit"]),
+        x_label=_with_unit(
+            "distance from the centre of the window" if is_profile else histogram["title"], histogram["edges_unit"]
+        ),
         y_label=histogram["y_label"],
         edges=values["edges"],
         reference=plots.Series(values["reference"], values["reference_error"]),

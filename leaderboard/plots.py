@@ -156,7 +156,7 @@ def compact(svg: str) -> str:
 def ratio_figure(panel: Panel) -> Figure:
     """A distribution above, generated over reference below with the reference's own error as a band."""
     figure = Figure(figsize=PANEL_SIZE)  # fixed margins: finding the best ones takes as long as drawing
-    margins = {"left": 0.17, "right": 0.98, "top": 0.92, "bottom": 0.14, "hspace": 0.08}
+    margins = {"left": 0.2, "right": 0.98, "top": 0.92, "bottom": 0.14, "hspace": 0.08}
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (2.6, 1), **margins})
     centres = (panel.edges[1:] + panel.edges[:-1]) / 2
     _band(upper, panel.edges, panel.reference)
@@ -172,7 +172,8 @@ def ratio_figure(panel: Panel) -> Figure:
     lower.set_xlabel(panel.x_label)
     lower.set_xlim(panel.edges[0], panel.edges[-1])
     lower.xaxis.set_major_locator(MaxNLocator(5))
-    figure.align_ylabels()
+    for axes in (upper, lower):
+        axes.yaxis.set_label_coords(-0.21, 0.5)
     return figure
 
 
@@ -246,13 +247,7 @@ def score_figure(rows: Sequence[tuple[str, JsonObject]], floor: JsonObject | Non
         )
     axes.set_yticks(range(len(rows)), [label for label, _ in rows], parse_math=False)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    values = [entry["score"]["value"] for _, entry in rows]
-    if min(values) > 0 and max(values) > WIDE_RANGE * min(values):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: text.significant(value, 2))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    else:
-        axes.set_xlim(left=0)
+    _score_axis(axes.xaxis, [entry["score"]["value"] for _, entry in rows])
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -273,9 +268,7 @@ def training_figure(curves: Sequence[TrainingCurve]) -> Figure:
     axes.set_title("Validation score while training (circle: checkpoint taken)")
     axes.set_xlabel("epoch")
     axes.set_ylabel("score")
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(lambda value, _: text.significant(value, 2))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    _score_axis(axes.yaxis, [float(score) for curve in curves for score in curve.scores])
     axes.legend()
     return figure
 
@@ -322,7 +315,9 @@ def _ratio(series: Series, reference: Series) -> tuple[Array, Array]:
 
 
 def _image(axes: Axes, image: LayerImage, values: Array, title: str, colors: Colormap, norm: Normalize) -> QuadMesh:
-    mesh = axes.pcolormesh(image.phi_edges, image.eta_edges, values, cmap=colors, norm=norm, edgecolors="face", linewidth=0.3)
+    mesh = axes.pcolormesh(
+        image.phi_edges, image.eta_edges, values, cmap=colors, norm=norm, edgecolors="face", linewidth=0.3
+    )
     axes.set_title(title)
     axes.set_xlabel("Δφ [rad]")
     axes.tick_params(labelsize=7)

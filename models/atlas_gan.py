@@ -23,6 +23,7 @@ from torch import Tensor
 from data_adapters.detector import Detector
 from data_adapters.events import Events
 from models.activations import HIDDEN, OUTPUT
+from models.averaging import average_weights
 from models.base import GenerativeModel, ModelSpec, ShowerGenerator, check_losses, random_stream
 from models.config import Config, from_dict, number, to_dict, whole
 from models.dense import DenseNetwork
@@ -42,7 +43,6 @@ from models.wgan import Critic
 
 NAME = "atlas-gan"
 ADAM_BETAS = (0.0, 0.9)
-LARGEST_AVERAGE_DECAY = 0.999
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class AtlasGan(GenerativeModel):
         for indices in self._epoch_indices():
             critic_loss = self._critic_steps(indices)
             losses.append(torch.stack((critic_loss, self._generator_step(indices[-1]))))
-            self._average_weights()
+            average_weights(self.generator.network.flat, self.trained.network.flat, self.generator_steps)
         self.epoch += 1
         critic, generator = torch.stack(losses).mean(dim=0).tolist()
         result = {"critic": critic, "generator": generator}
@@ -195,11 +195,6 @@ class AtlasGan(GenerativeModel):
         self.optimizers["generator"].step()
         self.generator_steps += 1
         return -output.mean()
-
-    def _average_weights(self) -> None:
-        """Exponential average with a short memory at first, so that the initial weights are soon forgotten."""
-        decay = min(LARGEST_AVERAGE_DECAY, self.generator_steps / (self.generator_steps + 10))
-        self.generator.network.flat.lerp_(self.trained.network.flat, 1 - decay)
 
     def _noise(self, num_events: int) -> Tensor:
         shape = (num_events, self.config.latent_dim)

@@ -11,7 +11,8 @@ without ½ and square; the first term is −log p(x|z) of a Gaussian of unit var
 Our reading of what the paper leaves open: the three E_i weights belong to front, middle and back; a fifth hidden
 layer is as wide as the fourth; a decoder of n layers has the first n widths of the encoder in reverse; the incident
 energy enters both networks as a further input, log10 scaled to [0, 1]; the decoder ends in a sigmoid (no negative
-energies); optimisers have the defaults of Keras 2.
+energies); optimisers have the defaults of Keras 2. Showers are generated with averaged weights of the decoder, which is
+ours.
 """
 
 # Axes: B events of a mini-batch, N events, V cells, C encoded conditions, Z latent dimensions.
@@ -28,6 +29,7 @@ from torch import Tensor
 from data_adapters.detector import Detector
 from data_adapters.events import INCIDENT_ENERGY, Events
 from models.activations import HIDDEN
+from models.averaging import average_weights
 from models.base import GenerativeModel, ModelSpec, ShowerGenerator, check_losses, random_stream
 from models.config import Config, from_dict, number, to_dict, whole
 from models.dense import DenseNetwork
@@ -145,17 +147,20 @@ class AtlasVae(GenerativeModel):
         self.layer_weights = _layer_weights(config, detector)
         conditioning = Conditioning.fitted(train, logarithmic_energy=True, names=(INCIDENT_ENERGY,))
         self.sample = torch.cat((fractions(train), conditioning.encode(train.conditions)), dim=1).to(device)
-        self.generator = VaeGenerator(config, detector, conditioning, device)
+        self.generator = VaeGenerator(config, detector, conditioning, device)  # averaged weights
+        self.decoder = VaeGenerator(config, detector, conditioning, device)
         hidden = config.widths[: config.encoder_layers]
         sizes = [self.sample.shape[1], *hidden, 2 * config.latent_dim]
         self.encoder = DenseNetwork(sizes, HIDDEN[config.activation], device)
-        for name, network in (("encoder", self.encoder), ("decoder", self.generator.network)):
+        for name, network in (("encoder", self.encoder), ("decoder", self.decoder.network)):
             random = random_stream(seed, f"{name} initialisation")
             network.initialize(config.kernel_initializer, config.bias_initializer, random)
-        parameters = [self.encoder.flat, self.generator.network.flat]
+        self.generator.network.flat.copy_(self.decoder.network.flat.detach())
+        parameters = [self.encoder.flat, self.decoder.network.flat]
         self.optimizer = OPTIMIZERS[config.optimizer](parameters, config.learning_rate)
         self.randoms = {name: random_stream(seed, name, device) for name in ("shuffling", "latent")}
         self.epoch = 0
+        self.steps = 0
 
     def train_epoch(self) -> dict[str, float]:
         order = torch.randperm(len(self.sample), generator=self.randoms["shuffling"], device=self.sample.device)
@@ -180,14 +185,16 @@ class AtlasVae(GenerativeModel):
         mean, log_variance = self.encoder(batch).chunk(2, dim=1)
         noise = torch.randn(mean.shape, generator=self.randoms["latent"], device=mean.device)
         latent = mean + noise * torch.exp(log_variance / 2)
-        reconstructed = self.generator.fractions(batch[:, cells:], latent)
+        reconstructed = self.decoder.fractions(batch[:, cells:], latent)
         terms = loss_terms(batch[:, :cells], reconstructed, mean, log_variance, self._layers())
         values = torch.stack(list(terms.values()))
         total = torch.dot(values, values.new_tensor(list(self.loss_weights().values())))
         self.encoder.zero_gradients()
-        self.generator.network.zero_gradients()
+        self.decoder.network.zero_gradients()
         total.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
+        self.steps += 1
+        average_weights(self.generator.network.flat, self.decoder.network.flat, self.steps)
         return torch.cat((total[None], values)).detach()
 
     def _layers(self) -> dict[str, slice]:
@@ -202,20 +209,22 @@ class AtlasVae(GenerativeModel):
         tensors = {
             **with_prefix("generator.", self.generator.tensors()),
             "training.encoder": self.encoder.flat,
+            "training.decoder": self.decoder.network.flat,
             **with_prefix("optimizer.", optimizer_tensors(self.optimizer)),
             **with_prefix("random.", {name: random.get_state() for name, random in self.randoms.items()}),
         }
-        write_checkpoint(folder, {**self._header(), "epoch": self.epoch}, tensors)
+        write_checkpoint(folder, {**self._header(), "epoch": self.epoch, "steps": self.steps}, tensors)
 
     def restore(self, folder: Path) -> None:
         header, tensors = read_checkpoint(folder)
         check_same(header, self._header())
         self.generator.network.flat.copy_(tensors["generator.network"])
         self.encoder.flat.copy_(tensors["training.encoder"])
+        self.decoder.network.flat.copy_(tensors["training.decoder"])
         restore_optimizer(self.optimizer, without_prefix("optimizer.", tensors))
         for name, random in self.randoms.items():
             random.set_state(tensors[f"random.{name}"])
-        self.epoch = header["epoch"]
+        self.epoch, self.steps = header["epoch"], header["steps"]
 
     def _header(self) -> dict[str, Any]:
         return {

@@ -15,12 +15,19 @@ STUDY = Study(
     space=SPACES["atlas-gan"],  # table 2 of the paper
     scorecard="atlas-photons-v1",  # bin-mean relative error, response, Wasserstein-1, correlations
     published_training="50 000 epochs",
-    # Where there is no GPU: networks that a CPU trains in minutes, learning rates that such a budget can use.
+    # Without a GPU: networks that a CPU trains in minutes, learning rates that such a budget can use, and without the
+    # logarithmic preprocessings and large mini-batches, which need far more epochs.
     laptop=Preset(
-        epochs=600,
-        evaluate_every=20,
+        epochs=1000,
+        evaluate_every=25,
         trials=24,
-        limits={"hidden_layers": (1, 3, 5), "units": (64, 128), "learning_rate": (2e-5, 5e-3)},
+        limits={
+            "hidden_layers": (1, 3, 5),
+            "units": (64, 128),
+            "learning_rate": (5e-5, 3e-3),
+            "batch_size": (64,),
+            "preprocessing": ("fraction",),
+        },
     ),
     paper=Preset(epochs=50_000, evaluate_every=500, trials=64),
 )

@@ -163,13 +163,13 @@ def _observables(**changes: Any) -> dict[str, Any]:
     return observables | changes
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_entry() -> Make:
     """A complete, valid entry; keyword arguments replace its fields, ``score`` its value."""
     return _entry
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_observables() -> Make:
     """What the plots of an entry show; keyword arguments replace its fields."""
     return _observables

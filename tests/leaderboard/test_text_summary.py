@@ -31,7 +31,14 @@ def test_with_error(value, error, written):
 
 @pytest.mark.parametrize(
     ("value", "digits", "written"),
-    [(None, 3, "–"), (0, 3, "0"), (0.012345, 3, "0.0123"), (12345.6, 3, "12346"), (1e-9, 3, "1.00e-09"), (99.99, 3, "100")],
+    [
+        (None, 3, "–"),
+        (0, 3, "0"),
+        (0.012345, 3, "0.0123"),
+        (12345.6, 3, "12346"),
+        (1e-9, 3, "1.00e-09"),
+        (99.99, 3, "100"),
+    ],
 )
 def test_significant(value, digits, written):
     assert text.significant(value, digits) == written
@@ -55,7 +62,14 @@ def test_the_summary_names_best_paper_and_references(make_entry):
     paper["model"] = paper["model"] | {"config": paper["model"]["paper_config"]}
     champion = make_entry(score=0.7) | {
         "comparisons": [
-            {"with": "paper", "title": paper["title"], "difference": -0.2, "error": 0.05, "standard_errors": -4.0, "seeds": 3}
+            {
+                "with": "paper",
+                "title": paper["title"],
+                "difference": -0.2,
+                "error": 0.05,
+                "standard_errors": -4.0,
+                "seeds": 3,
+            }
         ]
     }
     (table,) = tables(

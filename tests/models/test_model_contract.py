@@ -51,7 +51,7 @@ def test_showers_are_physical(name: str, few_events: Events) -> None:
 
 @every_model
 def test_follows_the_incident_energy(name: str, events: Events) -> None:
-    model = trained(name, events, 15, **QUICK.get(name, {}))
+    model = trained(name, events, 30, **QUICK.get(name, {}))
     total = model.generate(events.conditions, seed=1).sum(axis=1)
     for energy in np.unique(events.incident_energy):
         response = total[events.incident_energy == energy].mean() / energy
