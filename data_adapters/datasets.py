@@ -125,3 +125,17 @@ ATLAS_PHOTONS_GEANT4 = Dataset(
 )
 
 DATASETS = Registry("dataset", ATLAS_PHOTONS_GEANT4)
+
+
+@dataclass(frozen=True)
+class DatasetFiles:
+    """A dataset as a job can carry it: a registered name, and files of one's own in its layout."""
+
+    name: str
+    file: Path | None = None
+    twin: Path | None = None
+
+    def open(self) -> Dataset:
+        """The dataset. Raises: UnknownName if nobody registered the name."""
+        dataset = DATASETS[self.name]
+        return dataset if self.file is None else dataset.with_files(self.file, self.twin)

@@ -41,7 +41,8 @@ class Events:
         expected = [condition.name for condition in self.detector.conditions]
         if sorted(self.conditions) != sorted(expected):
             raise InvalidEvents(
-                f"{self.detector.name} has the conditions {sorted(expected)}; these events have {sorted(self.conditions)}"
+                f"{self.detector.name} has the conditions {sorted(expected)}; "
+                f"these events have {sorted(self.conditions)}"
             )
         for name, values in {**self.conditions, "identity": self.identity}.items():
             if values.shape != (len(self.response),):

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from data_adapters.datasets import DatasetFiles
 from data_adapters.events import InvalidEvents
 from data_adapters.sealed_test import open_test_split
 from leaderboard import records
@@ -24,7 +25,7 @@ from leaderboard.combine import combine_seeds, standard_errors
 from leaderboard.cost import measure_generation
 from leaderboard.provenance import hardware, provenance
 from leaderboard.records import JsonObject
-from leaderboard.training import DatasetFiles, SeedJob, SeedTraining, train_seed
+from leaderboard.training import SeedJob, SeedTraining, train_seed
 from metrics import SCORECARDS, histograms_for_plots, mean_images, response_against_energy
 from metrics.estimate import Estimate
 from metrics.judge import Judge

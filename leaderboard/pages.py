@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Required, TypedDict
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -29,29 +29,13 @@ from leaderboard.records import (
     read_observables,
     write_atomically,
 )
+from leaderboard.studies import StudyRecord, read_studies
 
 TEMPLATES = Path(__file__).parent / "templates"
 OPEN_ENERGY_MEV = 65_536.0  # where the paper shows its distributions
 STAMP = "<!-- made from {} -->\n"
 
 Histogram = Mapping[str, Any]
-
-
-class StudyRecord(TypedDict, total=False):
-    """A search as the board page lists it.
-
-    Attributes:
-        directory: Name of its folder, not the path.
-        status: ``running``, ``interrupted`` or ``finished``.
-        trials: Number of trials by status.
-        best_validation: Best score on the validation split; None without one.
-    """
-
-    name: Required[str]
-    directory: Required[str]
-    status: Required[str]
-    trials: Required[dict[str, int]]
-    best_validation: Required[float | None]
 
 
 @dataclass(frozen=True)
@@ -65,14 +49,15 @@ class _Section:
     plot: Markup | None
 
 
-def build_pages(board: Path, studies: Sequence[StudyRecord] = ()) -> Path:
+def build_pages(board: Path) -> Path:
     """Write ``index.html`` and ``models/<entry id>.html`` under the board's folder; returns the former.
 
     Pages whose records have not changed are left as they are. Records that cannot be read are listed
     with the reason.
     """
     content = read_board(board)
-    damaged = list(content.damaged)
+    studies, damaged_studies = read_studies(board)
+    damaged = [*content.damaged, *damaged_studies]
     grouped = tables(content.entries)
     for table in grouped:
         for row in table.rows:

@@ -18,9 +18,10 @@ from typing import Any, ParamSpec
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
+from matplotlib.axis import Axis
 from matplotlib.colors import Colormap, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
@@ -247,7 +248,11 @@ def score_figure(rows: Sequence[tuple[str, JsonObject]], floor: JsonObject | Non
         )
     axes.set_yticks(range(len(rows)), [label for label, _ in rows], parse_math=False)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    _score_axis(axes.xaxis, [entry["score"]["value"] for _, entry in rows])
+    if _far_apart([entry["score"]["value"] for _, entry in rows]):
+        axes.set_xscale("log")
+        _plain_numbers(axes.xaxis)
+    else:
+        axes.set_xlim(left=0)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -268,7 +273,11 @@ def training_figure(curves: Sequence[TrainingCurve]) -> Figure:
     axes.set_title("Validation score while training (circle: checkpoint taken)")
     axes.set_xlabel("epoch")
     axes.set_ylabel("score")
-    _score_axis(axes.yaxis, [float(score) for curve in curves for score in curve.scores])
+    if _far_apart([float(score) for curve in curves for score in curve.scores]):
+        axes.set_yscale("log")
+        _plain_numbers(axes.yaxis)
+    else:
+        axes.set_ylim(bottom=0)
     axes.legend()
     return figure
 
@@ -314,14 +323,26 @@ def _ratio(series: Series, reference: Series) -> tuple[Array, Array]:
     return values, errors
 
 
-def _image(axes: Axes, image: LayerImage, values: Array, title: str, colors: Colormap, norm: Normalize) -> QuadMesh:
-    mesh = axes.pcolormesh(
-        image.phi_edges, image.eta_edges, values, cmap=colors, norm=norm, edgecolors="face", linewidth=0.3
+def _far_apart(scores: Sequence[float]) -> bool:
+    return min(scores) > 0 and max(scores) > WIDE_RANGE * min(scores)
+
+
+def _plain_numbers(axis: Axis) -> None:
+    """1000, not 10³, on a logarithmic axis."""
+    axis.set_major_formatter(lambda value, _: text.significant(value, 2))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _image(axes: Axes, image: LayerImage, values: Array, title: str, colors: Colormap, norm: Normalize) -> AxesImage:
+    """One pixel a cell, enlarged by the browser without seams; the cells of a layer are all alike."""
+    extent = (image.phi_edges[0], image.phi_edges[-1], image.eta_edges[0], image.eta_edges[-1])
+    picture = axes.imshow(
+        values, cmap=colors, norm=norm, extent=extent, origin="lower", aspect="auto", interpolation="none"
     )
     axes.set_title(title)
     axes.set_xlabel("Δφ [rad]")
     axes.tick_params(labelsize=7)
-    return mesh
+    return picture
 
 
 def _short_numbers(attribute: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table as RichTable
 
@@ -16,14 +17,19 @@ def summary_table(table: Table) -> RichTable:
     """Best model, the paper's configuration, and the rows no model is to be read without."""
     rows = summary_rows(table)
     components = list(table.rows[0].entry["components"])
+    budgets = sorted({row.entry["training"]["epochs_label"] for row in (*table.ranked, *table.unranked)})
     rich_table = RichTable(
-        title=f"{table.dataset['title']} · test split · {table.preset}", title_justify="left", pad_edge=False
+        title=f"{table.dataset['title']} · test split · preset {table.preset}",
+        title_justify="left",
+        caption=f"Lower is better. Models trained for {' or '.join(budgets)}." if budgets else None,
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
     )
-    rich_table.add_column("", overflow="fold")
+    rich_table.add_column("", overflow="fold", min_width=20)
     rich_table.add_column("score ± error", justify="right", no_wrap=True)
     for name in components:
         rich_table.add_column(text.component_title(name), justify="right", no_wrap=True)
-    rich_table.add_column("trained for", overflow="fold")
     for label, entry in rows:
         rich_table.add_row(*_cells(label, entry, components))
     return rich_table
@@ -63,4 +69,4 @@ def _by_score(rows: Sequence[Row]) -> list[Row]:
 def _cells(label: str, entry: JsonObject, components: Sequence[str]) -> list[str]:
     mark = "" if entry["status"] == "complete" else f" ({entry['status']})"
     values = [text.significant((entry["components"].get(name) or {"value": None})["value"]) for name in components]
-    return [escape(label + mark), text.with_error(entry["score"]), *values, escape(entry["training"]["epochs_label"])]
+    return [escape(label + mark), text.with_error(entry["score"]), *values]

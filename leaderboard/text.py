@@ -92,8 +92,8 @@ def comparison_sentence(entry: Mapping[str, Any], comparison: Mapping[str, Any])
     worth = "" if number is None else f", {significant(abs(number), 2)} standard errors"
     seeds = comparison["seeds"]
     return (
-        f"{entry['title']} scores {amount} {better} than {comparison['title']}{worth} "
-        f"(same test events{', seed by seed' if seeds > 1 else ''}; {seeds} seed{'s' if seeds > 1 else ''})."
+        f"{entry['title']}: {amount} {better} than {comparison['title']}{worth} "
+        f"(same test events, {seeds} seed{'s' if seeds > 1 else ''})"
     )
 
 

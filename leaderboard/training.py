@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from data_adapters.datasets import DATASETS, Dataset
+from data_adapters.datasets import DatasetFiles
 from data_adapters.events import Events, InvalidEvents
 from leaderboard.records import JsonObject, read_json, write_atomically
 from metrics import SCORECARDS
@@ -29,20 +29,6 @@ RESULT_FILE, PROGRESS_FILE = "seed.json", "progress.json"
 
 SeedStatus = Literal["completed", "diverged", "failed"]
 Progress = Callable[[int, dict[str, float], float | None], None]
-
-
-@dataclass(frozen=True)
-class DatasetFiles:
-    """A dataset as a job can carry it: a registered name, and files of one's own in its layout."""
-
-    name: str
-    file: Path | None = None
-    twin: Path | None = None
-
-    def open(self) -> Dataset:
-        """The dataset. Raises: UnknownName if nobody registered the name."""
-        dataset = DATASETS[self.name]
-        return dataset if self.file is None else dataset.with_files(self.file, self.twin)
 
 
 @dataclass(frozen=True)

@@ -253,7 +253,7 @@ def load_gan_generator(header: Mapping[str, Any], tensors: Mapping[str, Tensor],
 
 ATLAS_GAN = ModelSpec(
     name=NAME,
-    title="Wasserstein GAN of the ATLAS photon study",
+    title="ATLAS WGAN-GP",
     config_class=AtlasGanConfig,
     build=AtlasGan,
     load=load_gan_generator,

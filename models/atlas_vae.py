@@ -280,7 +280,7 @@ def load_vae_generator(header: Mapping[str, Any], tensors: Mapping[str, Tensor],
 
 ATLAS_VAE = ModelSpec(
     name=NAME,
-    title="Variational autoencoder of the ATLAS photon study",
+    title="ATLAS VAE",
     config_class=AtlasVaeConfig,
     build=AtlasVae,
     load=load_vae_generator,

@@ -107,7 +107,7 @@ def load_mean_shower(header: Mapping[str, Any], tensors: Mapping[str, Tensor], d
 
 MEAN_SHOWER = ModelSpec(
     name=NAME,
-    title="Mean shower of each incident energy (baseline)",
+    title="Mean shower of each incident energy",
     config_class=MeanShowerConfig,
     build=MeanShower,
     load=load_mean_shower,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -26,7 +25,7 @@ from search.engine.shortlist import Reevaluation
 from search.engine.tracking import Tracker
 
 LOOK_EVERY = 2.0
-SHARED = "reference"  # the study of rows that belong to a dataset, and to no search
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def final_plans(plan: Plan, ledger: Ledger, champion: Reevaluation) -> list[EntryPlan]:
@@ -52,7 +51,7 @@ def final_plans(plan: Plan, ledger: Ledger, champion: Reevaluation) -> list[Entr
             seeds=tuple(range(1, plan.final_seeds + 1)),
             epochs=plan.epochs,
             evaluate_every=plan.evaluate_every,
-            epochs_label=f"{plan.epochs:,} of the paper's {plan.study.published_training}".replace(",", " "),
+            epochs_label=f"{plan.epochs:,} of the paper's {plan.study.published_training}".replace(",", NO_BREAK),
             dataset=plan.data,
             scorecard=plan.study.scorecard,
             checkpoint_rule=plan.study.checkpoint_rule,
@@ -70,35 +69,36 @@ def train_and_judge(plan: Plan, entries: list[EntryPlan], tracker: Tracker, cons
     Raises: KeyboardInterrupt from the user.
     """
     root = plan.folder.resolve() / "final"
-    device = plan.setup.device
-    jobs = {entry.id: entry.jobs(root, device) for entry in entries}
+    jobs = {entry.id: entry.jobs(root, plan.setup.device) for entry in entries}
     trainings = _train(plan, [job for group in jobs.values() for job in group], console)
     with console.status("Judging on the test split"):
         benchmark = Benchmark(plan.board, plan.data, plan.study.scorecard, f"search {plan.name}")
         references = _references(plan, benchmark, entries[0], root)
-        for entry in entries:
-            folders = {job.folder for job in jobs[entry.id]}
-            judged = benchmark.judge_entry(entry, [t for t in trainings if t.folder in folders])
-            judged = benchmark.compare(judged, references)
-            with suppress(EntryExists):
-                benchmark.write(judged)
-            _track(tracker, judged)
+        judged = [
+            benchmark.judge_entry(entry, [t for t in trainings if t.folder in {job.folder for job in jobs[entry.id]}])
+            for entry in entries
+        ]
+        for entry in judged:
+            others = [other for other in judged if other is not entry]
+            with suppress(EntryExists):  # the same entry, from before this search was resumed
+                benchmark.write(benchmark.compare(entry, [*others, *references]))
+            _track(tracker, entry)
     return [entry.id for entry in entries]
 
 
 def _references(plan: Plan, benchmark: Benchmark, entry: EntryPlan, root: Path) -> list[JudgedEntry]:
-    """Mean shower, untrained generator and full simulation: written once, whoever comes first."""
-    shared = StudyFacts(name=SHARED)
-    untrained = replace(entry, study=StudyFacts(name=plan.study.name), config=plan.space.default)
+    """Full simulation, mean shower and untrained generator; rows that stand already are kept."""
+    study = StudyFacts(name=plan.study.name)
     rows = [
-        benchmark.mean_shower(plan.preset_name, shared, root),
-        benchmark.untrained(untrained, root),
+        benchmark.full_simulation(plan.preset_name, study),
+        benchmark.mean_shower(plan.preset_name, study, root),
+        benchmark.untrained(replace(entry, config=plan.space.default), root),
     ]
-    floor = benchmark.full_simulation(plan.preset_name, shared)
-    for row in [*rows, *([] if floor is None else [floor])]:
+    present = [row for row in rows if row is not None]
+    for row in present:
         with suppress(EntryExists):
             benchmark.write(row)
-    return rows
+    return present
 
 
 def _train(plan: Plan, jobs: list[SeedJob], console: Console) -> list[SeedTraining]:
@@ -158,8 +158,7 @@ def _track(tracker: Tracker, judged: JudgedEntry) -> None:
 def board_pages(plan: Plan, console: Console, judged: bool) -> Path:
     """Build the pages and print the summary of this search's table; returns the first page."""
     plan.board.mkdir(parents=True, exist_ok=True)
-    studies = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((plan.board / "studies").glob("*.json"))]
-    index = build_pages(plan.board, studies)
+    index = build_pages(plan.board)
     if judged:
         for table in tables([entry for entry in read_board(plan.board).entries if _of_this_search(plan, entry)]):
             console.print(summary_table(table))
@@ -171,6 +170,6 @@ def board_pages(plan: Plan, console: Console, judged: bool) -> Path:
 def _of_this_search(plan: Plan, entry: JsonObject) -> bool:
     """Entries of this search, and the rows that they are read against."""
     study = entry["study"]
-    if entry["kind"] != "model":
-        return study["name"] in (SHARED, plan.study.name)
-    return (study["name"], study["directory"]) == (plan.study.name, plan.folder.name)
+    if entry["kind"] == "model":
+        return bool((study["name"], study["directory"]) == (plan.study.name, plan.folder.name))
+    return bool(entry["kind"] == "baseline" or entry["model"]["name"] == plan.study.model)

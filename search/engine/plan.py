@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from data_adapters.datasets import Dataset
-from leaderboard.training import DatasetFiles
+from data_adapters.datasets import Dataset, DatasetFiles
 from metrics import SCORECARDS
 from search.engine.ledger import Ledger
 from search.engine.study import Preset, SamplerName, Study, StudyError
@@ -114,6 +113,23 @@ class Plan:
     def name(self) -> str:
         """Study and number of this search, "atlas-gan/001"."""
         return f"{self.study.name}/{self.folder.name}"
+
+    @property
+    def script(self) -> str:
+        """How the study's script is called."""
+        return f"python search/{self.study.name.replace('-', '_')}.py"
+
+    @property
+    def command(self) -> str:
+        """The command that asks for this plan, without paths and resources."""
+        names = ("preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler")
+        flags = [
+            f"--{name.replace('_', '-')} {getattr(self.options, name)}"
+            for name in names
+            if getattr(self.options, name) is not None
+        ]
+        flags += [f"--fix {name}={value}" for name, value in self.options.fix.items()]
+        return " ".join([self.script, *flags])
 
     @property
     def setup(self) -> TrialSetup:

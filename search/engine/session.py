@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import ray
 from rich.console import Console
 
+from leaderboard.studies import StudyRecord, minutes_before, write_study
 from metrics import SCORECARDS
 from search.engine.final import board_pages, final_plans, train_and_judge
 from search.engine.ledger import SCORED, Ledger
@@ -49,7 +48,7 @@ def run_search(plan: Plan, console: Console, *, resumed: bool, ray_address: str 
             if not whole:
                 console.print("Interrupted: the board shows what is done.")
             entries = _benchmark(plan, ledger, champions, tracker, console) if champions else []
-            _close(plan, ledger, tracker, console, entries)
+            _close(plan, ledger, tracker, console, entries, time.monotonic() - began)
         finally:
             waiting = tracker.close(DELIVERY_PATIENCE)
         if waiting:
@@ -165,33 +164,35 @@ def _study_parameters(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entries: list[str]) -> None:
+def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entries: list[str], seconds: float) -> None:
     """Study record, pages, summary, and what to do next."""
-    record = study_record(plan, ledger, "finished" if entries else "interrupted")
-    folder = plan.board / "studies"
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / f"{plan.study.name}-{plan.folder.name}.json", record)
+    record = study_record(plan, ledger, "finished" if entries else "interrupted", seconds)
+    write_study(plan.board, record)
     index = board_pages(plan, console, bool(entries))
     for entry in entries:
         tracker.artifact("study", index.parent / "models" / f"{entry}.html")
     tracker.metrics("study", 0, {name: record[name] for name in ("best_validation", "best_validation_error")})
     tracker.end("study", "FINISHED" if entries else "KILLED", {"status": record["status"]})
-    script = f"python search/{plan.study.name.replace('-', '_')}.py"
     console.print(f"Leaderboard    {index.resolve().as_uri()}", highlight=False, soft_wrap=True)
     console.print(
         f"Compare trials python -m mlflow ui --host 127.0.0.1 --backend-store-uri {plan.tracking_uri}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     console.print(
-        f"More trials    {script} --resume {plan.folder} --trials {2 * len(ledger.trials)}",
+        f"More trials    {plan.script} --resume {plan.folder} --trials {2 * len(ledger.trials)}",
         highlight=False,
         soft_wrap=True,
     )
-    console.print(f"A longer one   {script} --hours 1", highlight=False, soft_wrap=True)
+    console.print(f"A longer one   {plan.script} --hours 1", highlight=False, soft_wrap=True)
 
 
-def study_record(plan: Plan, ledger: Ledger, status: str) -> dict[str, Any]:
-    """What the pages show of a search, finished or not."""
+def study_record(plan: Plan, ledger: Ledger, status: str, seconds: float) -> StudyRecord:
+    """What the pages show of a search, finished or not.
+
+    Args:
+        seconds: Wall time of this session; that of earlier ones is added.
+    """
+    minutes = seconds / 60 + minutes_before(plan.board, plan.study.name, plan.folder.name)
     ends = [end for _, end in ledger.ended]
     scored = [end for end in ends if end.status in SCORED and end.score is not None]
     best = min(scored, key=lambda end: end.score or 0.0, default=None)
@@ -203,14 +204,10 @@ def study_record(plan: Plan, ledger: Ledger, status: str) -> dict[str, Any]:
         "preset": plan.preset_name,
         "sampler": plan.sampler,
         "epochs": plan.epochs,
+        "command": plan.command,
+        "minutes": round(minutes, 2),
         "trials": dict(Counter(end.status for end in ends)),
         "best_validation": None if best is None else best.score,
         "best_validation_error": None if best is None else best.score_error,
         "best_trial": None if best is None else best.number,
     }
-
-
-def _write(path: Path, record: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")
-    temporary.replace(path)

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from ray import tune
 
+from data_adapters.datasets import DatasetFiles
 from data_adapters.events import Events, InvalidEvents
-from leaderboard.training import DatasetFiles
 from metrics import SCORECARDS
 from metrics.judge import Judge
 from models import MODELS

@@ -43,14 +43,15 @@ def _units(layer: int, low: int, default: int, high: int) -> Parameter:
     )
 
 
-# An open end at 0 is printed as "(0": the smallest value searched is stated in the table.
+OPEN_END = "The paper's interval is open at 0; the low end is ours"
+SAME_FOR_VECTORS = "For a vector, variance_scaling and glorot_normal are the same distribution by Keras' definition"
 LAYER_NOTE = "The table lists three weights for four layers; our reading: front, middle, back"
 SPACE = Space(
     "atlas-vae",
     (
         Parameter("latent_dim", "Latent dimension", 10, (Branch(Whole(1, 100, log=True), (1, 10, 100)),), TABLE),
-        _weight("reconstruction_weight", "Reconstruction weight", 1.0, 1e-2, 3.0, True),
-        _weight("kl_weight", "Kullback-Leibler weight", 1e-4, 1e-7, 1.0, True),
+        _weight("reconstruction_weight", "Reconstruction weight", 1.0, 1e-2, 3.0, True, OPEN_END),
+        _weight("kl_weight", "Kullback-Leibler weight", 1e-4, 1e-7, 1.0, True, OPEN_END),
         _weight("total_energy_weight", "Total energy weight", 1e-2, 0.0, 1.0, False),
         _weight("front_weight", "Weight of the front layer's energy fraction", 8e-2, 0.0, 1.0, False, LAYER_NOTE),
         _weight("middle_weight", "Weight of the middle layer's energy fraction", 6e-1, 0.0, 1.0, False, LAYER_NOTE),
@@ -63,7 +64,7 @@ SPACE = Space(
         _units(4, 10, 50, 80),
         _choice("activation", "Activation", "selu", ("elu", "relu", "selu", "leaky_relu", "prelu"), INFERRED),
         _choice("kernel_initializer", "Kernel initialiser", "variance_scaling", INITIALIZERS, INFERRED),
-        _choice("bias_initializer", "Bias initialiser", "ones", INITIALIZERS, INFERRED),
+        _choice("bias_initializer", "Bias initialiser", "ones", INITIALIZERS, f"{INFERRED}. {SAME_FOR_VECTORS}"),
         _choice("optimizer", "Optimiser", "rmsprop", ("rmsprop", "adam", "adagrad", "adadelta", "nadam")),
         Parameter(
             "learning_rate",

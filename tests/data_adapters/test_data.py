@@ -105,7 +105,9 @@ def test_an_opening_that_cannot_be_written_down_does_not_take_place(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("cell", "value"), [((3, 7), float("nan")), ((0, 265), float("inf")), ((2, 0), -1.0)], ids=["nan", "inf", "negative"]
+    ("cell", "value"),
+    [((3, 7), float("nan")), ((0, 265), float("inf")), ((2, 0), -1.0)],
+    ids=["nan", "inf", "negative"],
 )
 def test_an_impossible_energy_is_named(cell: tuple[int, int], value: float) -> None:
     response = SAMPLE.events.response[:5].copy()

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from data_adapters.datasets import DATASETS
+from data_adapters.datasets import DATASETS, DatasetFiles
 from leaderboard import records
 from leaderboard.benchmark import Benchmark, EntryPlan, StudyFacts
 from leaderboard.combine import combine_seeds
 from leaderboard.pages import build_pages
 from leaderboard.records import EntryExists
-from leaderboard.training import DatasetFiles, SeedJob, failed_seed, read_seed, train_seed
+from leaderboard.training import SeedJob, failed_seed, read_seed, train_seed
 from metrics.estimate import Estimate
 from models.checkpoint import load_generator
 

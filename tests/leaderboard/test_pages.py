@@ -240,3 +240,10 @@ def test_render_model_refuses_unusable_observables(make_entry):
 
     with pytest.raises(InvalidEntry, match="cannot be plotted"):
         render_model(Row(1, make_entry()), {"histograms": [None]})
+
+
+def test_scores_that_lie_far_apart_get_a_logarithmic_axis(make_entry):
+    near, far = make_entry(score=0.8), make_entry(score=4000.0)
+    floor = make_entry()["floor"]
+    scales = [plots.score_figure([("a", near), ("b", other)], floor).axes[0].get_xscale() for other in (near, far)]
+    assert scales == ["linear", "log"]

@@ -61,9 +61,7 @@ def compared(model: str, config: tuple[tuple[str, Any], ...]) -> dict[str, torch
 
 
 @pytest.mark.parametrize(("space", "parameter", "branch", "value"), cases())
-def test_each_published_value_changes_something(
-    space: Space, parameter: Parameter, branch: Branch, value: Any
-) -> None:
+def test_each_published_value_changes_something(space: Space, parameter: Parameter, branch: Branch, value: Any) -> None:
     base = {**space.default, **NEEDED.get((space.name, str(branch.when)), {})}
     other = value if value != base[parameter.name] else next((v for v in branch.published if v != value), None)
     if other is None:

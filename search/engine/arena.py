@@ -1,0 +1,166 @@
+"""The ``arena`` command: what is there, the leaderboard's pages, late deliveries, generated documentation."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from data_adapters.registry import UnknownName
+from search.engine.cli import fail
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a subcommand; exits with 2 after a message where it cannot."""
+    given = parser().parse_args(arguments)
+    try:
+        status = given.run(given)
+    except (ValueError, OSError) as error:
+        raise SystemExit(fail(error)) from error
+    sys.exit(status)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Subcommands and their flags."""
+    top = argparse.ArgumentParser(prog="arena", description="Search, benchmark and rank fast-simulation models.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    listing = commands.add_parser("list", help="what is registered")
+    listing.add_argument("kind", help=", ".join(REGISTRIES))
+    listing.set_defaults(run=_list)
+
+    leaderboard = commands.add_parser("leaderboard", help="the leaderboard's pages")
+    leaderboard.add_argument("action", choices=("build", "check"), help="render the pages; or only check the records")
+    leaderboard.add_argument(
+        "--output", type=Path, default=Path("runs"), help="where searches are kept (default: runs)"
+    )
+    leaderboard.set_defaults(run=_leaderboard)
+
+    metrics = commands.add_parser("metrics", help="measure a scorecard's scales again")
+    metrics.add_argument("action", choices=("scales",))
+    metrics.add_argument("--scorecard", default="atlas-photons-v1")
+    metrics.add_argument("--dataset", default="atlas-photons-geant4")
+    metrics.set_defaults(run=_scales)
+
+    tracking = commands.add_parser("tracking", help="deliver what a tracking server missed")
+    tracking.add_argument("search", type=Path, help="folder of a search, like runs/atlas-gan/001")
+    tracking.set_defaults(run=_deliver)
+
+    docs = commands.add_parser("docs", help="write the generated tables of the documentation")
+    docs.add_argument("--folder", type=Path, default=Path("docs"))
+    docs.add_argument("--results-from", type=Path, metavar="OUTPUT", help="take the results of the searches in there")
+    docs.set_defaults(run=_docs)
+    return top
+
+
+def _studies() -> Mapping[str, Any]:
+    from search.studies import STUDIES
+
+    return STUDIES
+
+
+def _models() -> Mapping[str, Any]:
+    from models import MODELS
+
+    return MODELS
+
+
+def _spaces() -> Mapping[str, Any]:
+    from search.spaces import SPACES
+
+    return SPACES
+
+
+def _datasets() -> Mapping[str, Any]:
+    from data_adapters.datasets import DATASETS
+
+    return DATASETS
+
+
+def _of_metrics(name: str) -> Callable[[], Mapping[str, Any]]:
+    def registry() -> Mapping[str, Any]:
+        import metrics
+
+        found: Mapping[str, Any] = getattr(metrics, name)
+        return found
+
+    return registry
+
+
+# Imported when asked for: a listing of datasets needs no torch.
+REGISTRIES: dict[str, Callable[[], Mapping[str, Any]]] = {
+    "datasets": _datasets,
+    "faults": _of_metrics("FAULTS"),
+    "metrics": _of_metrics("METRICS"),
+    "models": _models,
+    "observables": _of_metrics("OBSERVABLES"),
+    "scorecards": _of_metrics("SCORECARDS"),
+    "spaces": _spaces,
+    "studies": _studies,
+}
+
+
+def _list(given: argparse.Namespace) -> int:
+    if given.kind not in REGISTRIES:
+        raise UnknownName("kind", given.kind, REGISTRIES)
+    registry = REGISTRIES[given.kind]()
+    width = max(map(len, registry))
+    for name, component in registry.items():
+        print(f"{name:{width}}  {getattr(component, 'title', '')}".rstrip())
+    return 0
+
+
+def _leaderboard(given: argparse.Namespace) -> int:
+    from leaderboard.pages import build_pages
+    from leaderboard.records import read_board
+
+    board = given.output / "leaderboard"
+    if not board.is_dir():
+        raise FileNotFoundError(2, "there is no leaderboard yet; run a search first", str(board))
+    content = read_board(board)
+    for damaged in content.damaged:
+        print(f"{damaged.name}: {damaged.reason}", file=sys.stderr)
+    print(f"{len(content.entries)} entries, {len(content.damaged)} that cannot be read")
+    if given.action == "build":
+        print(build_pages(board).resolve().as_uri())
+    return 1 if content.damaged else 0
+
+
+def _scales(given: argparse.Namespace) -> int:
+    from data_adapters.datasets import DATASETS
+    from metrics import SCORECARDS
+    from metrics.scales import measure_scales
+
+    scorecard, dataset = SCORECARDS[given.scorecard], DATASETS[given.dataset]
+    twin = dataset.twin_split("validation")
+    if twin is None:
+        raise ValueError(f"{dataset.name} has no twin, and the scales are measured on faults of the twin")
+    measured = measure_scales(scorecard, dataset.split("validation"), twin)
+    for name, value in measured.items():
+        print(f"{name:12} measured {value:.10g}  frozen {scorecard.scales[name]:.10g}")
+    return 0
+
+
+def _deliver(given: argparse.Namespace) -> int:
+    from search.engine.plan import lock
+    from search.engine.tracking import Delivery
+
+    folder = given.search / "tracking"
+    if not folder.is_dir():
+        raise FileNotFoundError(2, "not the folder of a search, like runs/atlas-gan/001", str(given.search))
+    with lock(given.search):
+        delivery = Delivery(folder)
+        waiting = delivery.pending()
+        delivery.run()
+    print(f"{waiting} records delivered")
+    return 0
+
+
+def _docs(given: argparse.Namespace) -> int:
+    from search.engine.documentation import write_documentation
+
+    for path in write_documentation(given.folder, given.results_from):
+        print(path)
+    return 0

@@ -1,0 +1,143 @@
+"""Tables of the documentation that are made from the code and from records."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from leaderboard.ranking import Table, tables
+from leaderboard.records import JsonObject, read_board
+from leaderboard.studies import StudyRecord, read_studies
+from leaderboard.text import with_error
+from metrics import METRICS, OBSERVABLES, SCORECARDS
+from search.spaces import Space
+from search.studies import STUDIES
+
+MADE_BY = "<!-- Made by `arena docs`; changes belong into the code. -->\n"
+
+
+def write_documentation(folder: Path, results_from: Path | None = None) -> list[Path]:
+    """Write every generated page; returns their paths.
+
+    Args:
+        results_from: Output folder of searches, whose entries become the results of the documentation.
+    Raises: FileNotFoundError if it holds no leaderboard.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if results_from is not None:
+        _take_results(results_from / "leaderboard", folder / "results")
+    pages = {"hyperparameters.md": hyperparameters(), "metrics.md": metrics_page()}
+    if (folder / "results").is_dir():
+        pages["results.md"] = results(folder / "results")
+    for name, text in pages.items():
+        (folder / name).write_text(MADE_BY + text, encoding="utf-8")
+    return [folder / name for name in pages]
+
+
+def hyperparameters() -> str:
+    """Every hyperparameter of every study: what the paper lists, and what is searched."""
+    parts = ["\n# Hyperparameters\n"]
+    for study in STUDIES.values():
+        limited = study.space.limit(study.laptop.limits)
+        parts.append(
+            f"\n## {study.title}\n\nModel `{study.model}`, study `search/{study.name.replace('-', '_')}.py`.\n"
+        )
+        parts.append(
+            _table(
+                ("hyperparameter", "meaning", "space", "paper's values", "paper's optimum", "preset laptop", "source"),
+                _space_rows(study.space, limited),
+            )
+        )
+    return "\n".join(parts)
+
+
+def _space_rows(space: Space, limited: Space) -> Iterator[Sequence[str]]:
+    for row, parameter, narrow in zip(space.table(), space.parameters, limited.parameters, strict=True):
+        name, searched, published, optimum, source = row
+        laptop = "as the space" if narrow == parameter else narrow.describe()
+        yield name, parameter.title, searched, published, optimum, laptop, source
+
+
+def metrics_page() -> str:
+    """Observables, metrics and scorecards as registered."""
+    parts = ["\n# Metrics\n\nDefinitions, in the words of the code.\n"]
+    parts.append("\n## Observables\n")
+    parts.append(
+        _table(
+            ("name", "what", "unit", "source"),
+            ((f"`{o.name}`", o.title, o.unit, o.source) for o in OBSERVABLES.values()),
+        )
+    )
+    parts.append("\n## Metrics\n")
+    parts.append(
+        _table(
+            ("name", "definition", "better", "perfect", "unit", "source"),
+            ((f"`{m.name}`", m.definition, m.direction, f"{m.perfect:g}", m.unit, m.source) for m in METRICS.values()),
+        )
+    )
+    for card in SCORECARDS.values():
+        parts.append(f"\n## Scorecard `{card.name}`\n\n{card.title}.\n")
+        parts.append("score = Σ w · c / s over its components, the weights adding up to 1.\n")
+        rows = ((f"`{name}`", f"{weight:g}", f"{card.scales[name]:.4g}") for name, weight in card.weights.items())
+        parts.append(_table(("component c", "weight w", "scale s"), rows))
+    return "\n".join(parts)
+
+
+def results(folder: Path) -> str:
+    """What the documented searches reached."""
+    parts = [
+        "\n# Results of the documented searches\n",
+        "Made on two CPU cores with the sample that ships with the project, by the commands below, and judged on the",
+        "test split. The showers are Geant4 in a simplified geometry: these are not figures of the ATLAS experiment.\n",
+    ]
+    parts += [_study_line(study) for study in read_studies(folder)[0]]
+    for table in tables(read_board(folder).entries):
+        parts.append(_results_table(table))
+    return "\n".join(parts) + "\n"
+
+
+def _study_line(study: StudyRecord) -> str:
+    trials = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in sorted(study["trials"].items()))
+    return f"- `{study['command']}`: {trials}; took {study['minutes']:.0f} minutes.\n"
+
+
+def _results_table(table: Table) -> str:
+    components = list(table.rows[0].entry["components"])
+    header = ("model", "score ± error", *components, "seeds", "trained for", "against the mean shower")
+    rows = (
+        (
+            row.entry["title"],
+            with_error(row.entry["score"]),
+            *(f"{row.entry['components'][name]['value']:.3g}" for name in components),
+            str(len(row.entry["seeds"]) or "–"),
+            row.entry["training"]["epochs_label"],
+            _against_mean_shower(row.entry),
+        )
+        for row in table.rows
+        if row.entry["score"] is not None
+    )
+    return f"\n{table.dataset['title']}, {table.scorecard['name']}, preset {table.preset}:\n\n" + _table(header, rows)
+
+
+def _against_mean_shower(entry: JsonObject) -> str:
+    for comparison in entry["comparisons"]:
+        if comparison["with"].startswith("mean-shower"):
+            difference = with_error({"value": comparison["difference"], "error": comparison["error"]})
+            return f"{difference} ({comparison['standard_errors']:+.1f} standard errors)"
+    return ""
+
+
+def _take_results(board: Path, folder: Path) -> None:
+    if not board.is_dir():
+        raise FileNotFoundError(2, "there is no leaderboard", str(board))
+    for entry in sorted((board / "entries").iterdir()):
+        (folder / "entries" / entry.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(entry / "entry.json", folder / "entries" / entry.name / "entry.json")
+    shutil.copytree(board / "studies", folder / "studies", dirs_exist_ok=True)
+
+
+def _table(header: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,162 @@
+"""Wrong input to a study script: a clear message, a non-zero exit, nothing overwritten."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_adapters.datasets import ATLAS_PHOTONS_GEANT4
+from search.engine import arena, cli, plan
+from search.engine.plan import Options, begin, check_identity, make_plan, new_folder
+from search.engine.study import StudyError
+from search.studies import STUDIES
+
+GAN = STUDIES["atlas-gan"]
+
+
+def message(output: Path, arguments: Sequence[str], capsys: pytest.CaptureFixture[str], study: Any = GAN) -> str:
+    """What a run with wrong input prints; it must end with status 2 and leave the folder as it was."""
+    before = snapshot(output)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(study, [*arguments, "--output", str(output)])
+    assert ended.value.code == 2
+    assert snapshot(output) == before
+    return capsys.readouterr().err
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--trials", "0"], "--trials is 0; at least 1 is needed"),
+        (["--hours", "-1"], r"--hours is -1\.0; it must be above 0"),
+        (["--hours", "nan"], "--hours is nan; it must be above 0"),
+        (["--hours", "1", "--device-hours", "2"], "exclude each other"),
+        (["--gpus-per-trial", "1.5"], r"a share of one GPU \(0\.25\) or a whole number"),
+        (["--fix", "learnin_rate=1e-3"], "no hyperparameter 'learnin_rate'. Nearest: 'learning_rate'"),
+        (["--fix", "units=100"], "units = 100 lies outside the space; it takes 64, 128"),
+        (["--fix", "units=many"], "units = 'many' is no number"),
+        (["--fix", "units"], "write it as NAME=VALUE"),
+        (["--fix", "activation=tanh"], "activation = 'tanh' lies outside the space"),
+        (["--data", "nowhere.h5"], r"nowhere\.h5: there is no such file"),
+        (["--twin", "some.h5"], "give --data as well"),
+        (["--resume"], "there is no search of atlas-gan to resume"),
+        (["--resume", "nowhere"], "not the record of a search"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_input(arguments: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert re.search(expected, message(tmp_path, arguments, capsys))
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = tmp_path / "damaged.h5"
+    damaged.write_bytes(ATLAS_PHOTONS_GEANT4.file.read_bytes()[:50_000])
+    assert "not readable as HDF5" in message(tmp_path, ["--data", str(damaged)], capsys)
+
+
+def test_a_search_of_another_study_is_not_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = begun(tmp_path)
+    text = message(tmp_path, ["--resume", str(folder)], capsys, STUDIES["atlas-vae"])
+    assert "holds another search (study: atlas-gan there, atlas-vae now" in text
+
+
+def test_what_cannot_change_in_a_search_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    begun(tmp_path)
+    assert "was searched with seed = None; 7 would be another search" in message(
+        tmp_path, ["--resume", "--seed", "7"], capsys
+    )
+
+
+def test_a_search_with_changed_data_is_not_resumed(tmp_path: Path) -> None:
+    folder = begun(tmp_path)
+    record = json.loads((folder / "study.json").read_text())
+    record["identity"]["dataset"] = "0" * 64
+    (folder / "study.json").write_text(json.dumps(record))
+    with pytest.raises(StudyError, match=r"dataset: 000000000000… there"):
+        check_identity(a_plan(tmp_path, folder))
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "atlas-gan").write_text("a file where the folder should be")
+    assert "Not a directory" in message(tmp_path, [], capsys)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_folder_without_permission(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        assert "Permission denied" in message(tmp_path, [], capsys)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_full_disk_is_noticed_before_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=3 * 2**20)
+    monkeypatch.setattr(plan.shutil, "disk_usage", lambda _: usage)
+    assert "the disk has 3 MB left; 200 MB are needed" in message(tmp_path, [], capsys)
+
+
+def test_each_search_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    assert begun(tmp_path).name == "001"
+    assert begun(tmp_path).name == "002"
+
+
+def test_two_processes_do_not_share_a_search(tmp_path: Path) -> None:
+    folder = begun(tmp_path)
+    with plan.lock(folder), pytest.raises(StudyError, match="another process"):
+        plan.lock(folder)
+    plan.lock(folder).close()
+
+
+def test_resuming_takes_the_recorded_options(tmp_path: Path) -> None:
+    folder = new_folder(tmp_path, GAN)
+    first = make_plan(GAN, Options(trials=3, epochs=40, fix={"units": "64"}), tmp_path, folder, None)
+    begin(first)
+    again = make_plan(GAN, plan.recorded_options(folder, Options(trials=9)), tmp_path, folder, None)
+    check_identity(again)
+    assert (again.trials, again.epochs, again.space.default["units"]) == (9, 40, 64)
+
+
+def begun(output: Path) -> Path:
+    folder = new_folder(output, GAN)
+    begin(a_plan(output, folder))
+    return folder
+
+
+def a_plan(output: Path, folder: Path) -> plan.Plan:
+    return make_plan(GAN, Options(), output, folder, None)
+
+
+def test_what_is_registered_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in arena.REGISTRIES:
+        with pytest.raises(SystemExit) as ended:
+            arena.main(["list", kind])
+        assert ended.value.code == 0
+        assert capsys.readouterr().out.strip()
+
+
+def test_an_unknown_kind_offers_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        arena.main(["list", "metric"])
+    assert ended.value.code == 2
+    assert "Nearest: 'metrics'" in capsys.readouterr().err
+
+
+def test_a_leaderboard_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        arena.main(["leaderboard", "build", "--output", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "there is no leaderboard" in capsys.readouterr().err
