@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from leaderboard.pictures import draw_scores, draw_showers
 from leaderboard.ranking import Table, tables
 from leaderboard.records import JsonObject, read_board
 from leaderboard.studies import StudyRecord, read_studies
@@ -92,8 +93,8 @@ def results(folder: Path) -> str:
         "test split. The showers are Geant4 in a simplified geometry: these are not figures of the ATLAS experiment.\n",
     ]
     parts += [_study_line(study) for study in read_studies(folder)[0]]
-    for table in tables(read_board(folder).entries):
-        parts.append(_results_table(table))
+    parts.append("![Scores of the documented searches](results/scores.svg)\n")
+    parts += [_results_table(table) for table in tables(read_board(folder).entries)]
     return "\n".join(parts) + "\n"
 
 
@@ -135,6 +136,10 @@ def _take_results(board: Path, folder: Path) -> None:
         (folder / "entries" / entry.name).mkdir(parents=True, exist_ok=True)
         shutil.copy(entry / "entry.json", folder / "entries" / entry.name / "entry.json")
     shutil.copytree(board / "studies", folder / "studies", dirs_exist_ok=True)
+    for table in tables(read_board(board).entries):
+        draw_scores(table, folder / "scores.svg")
+        if table.ranked:
+            draw_showers(board, table.ranked[0].entry, folder)
 
 
 def _table(header: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:

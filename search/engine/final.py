@@ -13,8 +13,9 @@ from rich.console import Console
 
 from leaderboard.benchmark import Benchmark, EntryPlan, JudgedEntry, StudyFacts
 from leaderboard.pages import build_pages
+from leaderboard.pictures import draw_showers
 from leaderboard.ranking import tables
-from leaderboard.records import EntryExists, InvalidEntry, JsonObject, read_board, read_json
+from leaderboard.records import EntryExists, InvalidEntry, JsonObject, read_board, read_entry, read_json
 from leaderboard.summary import comparison_sentences, summary_table
 from leaderboard.training import PROGRESS_FILE, SeedJob, SeedTraining, failed_seed, train_seed
 from models import MODELS
@@ -173,3 +174,12 @@ def _of_this_search(plan: Plan, entry: JsonObject) -> bool:
     if entry["kind"] == "model":
         return bool((study["name"], study["directory"]) == (plan.study.name, plan.folder.name))
     return bool(entry["kind"] == "baseline" or entry["model"]["name"] == plan.study.model)
+
+
+def pictures(plan: Plan, entries: list[str]) -> list[Path]:
+    """Page and ratio plots of the first of some entries, and the pages of the others."""
+    pages = [plan.board / "models" / f"{name}.html" for name in entries]
+    if not entries:
+        return []
+    champion = read_entry(plan.board, entries[0])
+    return [*draw_showers(plan.board, champion, plan.folder / "pictures"), *pages]

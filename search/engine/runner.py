@@ -118,8 +118,8 @@ def run_trials(
                 num_samples=-1,
                 max_concurrent_trials=slots(plan),
                 reuse_actors=True,
-                trial_name_creator=lambda trial: f"{plan.study.name}-{trial.trial_id}",
-                trial_dirname_creator=lambda trial: str(trial.trial_id),
+                trial_name_creator=_trial_name,
+                trial_dirname_creator=_trial_name,
             ),
             run_config=tune.RunConfig(
                 name=f"run-{int(time.time() * 1000)}",
@@ -137,6 +137,11 @@ def run_trials(
             f"Nothing that was recorded is lost: make room, then go on with --resume {plan.folder}"
         )
     return not observer.interrupted
+
+
+def _trial_name(trial: Any) -> str:
+    """Ray Tune pickles this with every trial, so it must not hold on to anything (a plan holds the dataset)."""
+    return f"trial-{trial.trial_id}"
 
 
 class _Deadline(tune.Stopper):

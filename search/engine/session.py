@@ -12,7 +12,7 @@ from rich.console import Console
 
 from leaderboard.studies import StudyRecord, minutes_before, write_study
 from metrics import SCORECARDS
-from search.engine.final import board_pages, final_plans, train_and_judge
+from search.engine.final import board_pages, final_plans, pictures, train_and_judge
 from search.engine.ledger import SCORED, Ledger
 from search.engine.plan import Plan, lock
 from search.engine.progress import clock
@@ -169,8 +169,8 @@ def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entri
     record = study_record(plan, ledger, "finished" if entries else "interrupted", seconds)
     write_study(plan.board, record)
     index = board_pages(plan, console, bool(entries))
-    for entry in entries:
-        tracker.artifact("study", index.parent / "models" / f"{entry}.html")
+    for picture in pictures(plan, entries):
+        tracker.artifact("study", picture)
     tracker.metrics("study", 0, {name: record[name] for name in ("best_validation", "best_validation_error")})
     tracker.end("study", "FINISHED" if entries else "KILLED", {"status": record["status"]})
     console.print(f"Leaderboard    {index.resolve().as_uri()}", highlight=False, soft_wrap=True)

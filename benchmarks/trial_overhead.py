@@ -1,0 +1,109 @@
+"""What the platform costs per trial beyond training, and its memory: trials that train for nothing.
+
+The model is the mean shower (one look at the training events), the space is empty. Everything else is as in a
+search: Ray Tune with reused actors, sampler, pruner, evaluation on validation, checkpoints, ledger, MLflow.
+
+    python benchmarks/trial_overhead.py --trials 100
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
+
+import psutil
+from rich.console import Console
+
+from search.engine.plan import Options, begin, make_plan
+from search.engine.runner import ray_session, run_trials
+from search.engine.study import Preset, Study
+from search.engine.tracking import Tracker
+from search.engine.trial import read_history
+from search.spaces import Space
+
+WARM_AFTER = 10  # trials; by then the actors have loaded data and libraries
+PRESET = Preset(epochs=1, evaluate_every=1, trials=1)
+STUDY = Study(
+    name="overhead",
+    title="Trials that train for nothing",
+    dataset="atlas-photons-geant4",
+    model="mean-shower",
+    space=Space("mean-shower", ()),
+    scorecard="atlas-photons-v1",
+    published_training="1 epoch",
+    laptop=PRESET,
+    paper=PRESET,
+    sampler="random",
+)
+
+
+class PeakMemory:
+    """Largest resident memory of this process and of any worker that runs trials, looked at in the background."""
+
+    def __init__(self) -> None:
+        self.driver, self.trial = 0, 0
+        self._stop = Event()
+        self._thread = Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> PeakMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        me = psutil.Process()
+        while not self._stop.wait(0.5):
+            self.driver = max(self.driver, me.memory_info().rss)
+            for process in me.children(recursive=True):
+                self._look(process)
+
+    def _look(self, process: psutil.Process) -> None:
+        try:
+            if "Trainable" in " ".join(process.cmdline()):
+                self.trial = max(self.trial, process.memory_info().rss)
+        except psutil.Error:
+            return  # it has just ended
+
+
+def main() -> None:
+    """Run the trials and print what they cost."""
+    flags = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    flags.add_argument("--trials", type=int, default=100)
+    given = flags.parse_args()
+    with TemporaryDirectory() as folder, PeakMemory() as memory:
+        plan = make_plan(STUDY, Options(trials=given.trials, concurrent=1), Path(folder), Path(folder) / "001", None)
+        begin(plan)
+        with ray_session(None):
+            tracker = Tracker(plan.folder / "tracking", plan.tracking_uri, STUDY.name)
+            tracker.start("study", plan.name, {}, {})
+            start = time.perf_counter()
+            run_trials(plan, plan.ledger, tracker, Console(quiet=True), None)
+            wall = time.perf_counter() - start
+            begin_delivery = time.perf_counter()
+            left = tracker.close(120)
+            delivery = time.perf_counter() - begin_delivery
+        _report(plan.setup.trials_folder, wall, delivery, left, memory)
+
+
+def _report(trials: Path, wall: float, delivery: float, left: int, memory: PeakMemory) -> None:
+    folders = sorted(trials.iterdir())
+    ends = sorted((folder / "history.jsonl").stat().st_mtime for folder in folders)
+    warm = [later - earlier for earlier, later in zip(ends[WARM_AFTER:], ends[WARM_AFTER + 1 :], strict=False)]
+    evaluation = median(read_history(folder)[0].seconds for folder in folders[WARM_AFTER:])
+    print(f"{len(folders)} trials, one at a time, {wall:.1f} s with start-up; first result not counted below")
+    print(f"warm trial, wall          median {median(warm):.3f} s (from one result to the next)")
+    print(f"  of it training + judging  {evaluation:.3f} s (scores, errors from 100 bootstrap replicas)")
+    print(f"  of it the platform        {median(warm) - evaluation:.3f} s (Ray, sampler, checkpoints, ledger, spool)")
+    print(f"MLflow after the last trial {delivery:.1f} s, {left} records left")
+    print(f"peak memory               driver {memory.driver / 2**20:.0f} MiB, trial {memory.trial / 2**20:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""A few pictures of a board as files: its scores, and the best model against full simulation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from leaderboard import plots
+from leaderboard.pages import OPEN_ENERGY_MEV, panel
+from leaderboard.ranking import Table
+from leaderboard.records import JsonObject, read_observables
+
+SHOWN = ("response", "shower_depth", "lateral_eta_front")
+
+
+def draw_scores(table: Table, path: Path) -> Path:
+    """Scores of all rows with their errors and the full-simulation floor."""
+    rows = [(row.entry["title"], row.entry) for row in table.rows if row.entry["score"] is not None]
+    return _save(plots.score_figure(rows, table.floor), path)
+
+
+def draw_showers(board: Path, entry: JsonObject, folder: Path) -> list[Path]:
+    """Ratio plots of a few observables of one entry at about 65 GeV, as the paper shows them."""
+    histograms = read_observables(board, entry["id"])["histograms"]
+    return [
+        _save(plots.ratio_figure(panel(histogram)), folder / f"{histogram['observable']}.svg")
+        for histogram in histograms
+        if histogram["observable"] in SHOWN and histogram["energy_mev"] == OPEN_ENERGY_MEV
+    ]
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="svg", facecolor="white", metadata={"Date": None})
+    return path

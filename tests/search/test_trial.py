@@ -1,0 +1,128 @@
+"""One trial without Ray: replayable, resumable, and honest about how it ended."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_adapters.datasets import DatasetFiles
+from search.engine import trial
+from search.engine.runner import tracked_metrics, trial_end
+from search.engine.trial import Evaluation, TrialRun, TrialSetup, TrialTrainable, read_history
+from search.spaces import SPACES
+
+CONFIG = {**SPACES["atlas-gan"].default, "learning_rate": 1e-3, "training_ratio": 3}
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> TrialSetup:
+    return TrialSetup(
+        model="atlas-gan",
+        data=DatasetFiles("atlas-photons-geant4"),
+        scorecard="atlas-photons-v1",
+        epochs=6,
+        evaluate_every=2,
+        trials_folder=tmp_path / "trials",
+    )
+
+
+def whole(setup: TrialSetup, number: int, seed: int = 5) -> list[Evaluation]:
+    run = TrialRun(setup, number, CONFIG, seed)
+    while not run.finished:
+        run.advance()
+    run.close()
+    return run.history
+
+
+def scores(history: list[Evaluation]) -> list[tuple[int, float, dict[str, float], dict[str, float]]]:
+    return [(e.epoch, e.score, e.components, e.losses) for e in history]
+
+
+def test_one_seed_is_one_trial(setup: TrialSetup) -> None:
+    first, again, other = whole(setup, 0), whole(setup, 1), whole(setup, 2, seed=6)
+    assert scores(first) == scores(again)
+    assert scores(first) != scores(other)
+    assert [evaluation.epoch for evaluation in first] == [2, 4, 6]
+
+
+def test_an_interrupted_trial_equals_one_that_was_not(setup: TrialSetup) -> None:
+    TrialRun(setup, 3, CONFIG, 5).advance()  # and the process is gone
+    interrupted = TrialRun(setup, 3, CONFIG, 5)
+    assert interrupted.model.epoch == 2
+    while not interrupted.finished:
+        interrupted.advance()
+    assert scores(interrupted.history) == scores(whole(setup, 4))
+    assert read_history(setup.folder(3)) == interrupted.history
+
+
+def test_evaluations_after_the_last_checkpoint_are_made_again(setup: TrialSetup) -> None:
+    TrialRun(setup, 5, CONFIG, 5).advance()
+    history = setup.folder(5) / "history.jsonl"
+    history.write_text(history.read_text().replace('"epoch": 2', '"epoch": 4') + '{"epoch": 4, "torn')
+    run = TrialRun(setup, 5, CONFIG, 5)
+    assert run.history == []
+    run.advance()
+    assert [evaluation.epoch for evaluation in read_history(setup.folder(5))] == [4]
+
+
+def test_the_best_checkpoint_is_that_of_the_best_score(setup: TrialSetup) -> None:
+    history = whole(setup, 6)
+    best = min(history, key=lambda evaluation: evaluation.score)
+    assert best.score_error is not None
+    assert best.score_error > 0
+    end = trial_end(setup.folder(6), 6, "completed", 1.0, "")
+    assert (end.score, end.best_epoch, end.score_error) == (best.score, best.epoch, best.score_error)
+    assert end.objective == min(evaluation.median_score for evaluation in history)
+    assert not (setup.folder(6) / "last").exists()
+
+
+def test_a_running_median_does_not_jump() -> None:
+    assert trial.MEDIAN_WINDOW == 3
+
+
+def trainable(setup: TrialSetup, **config: Any) -> TrialTrainable:
+    """The class that Ray drives, without Ray."""
+    actor = TrialTrainable.__new__(TrialTrainable)
+    actor.setup({"number": 0, "seed": 1, "hyperparameters": {**CONFIG, **config}}, setup)
+    return actor
+
+
+def test_divergence_is_a_status_and_no_score(setup: TrialSetup) -> None:
+    exploding = trainable(replace(setup, epochs=400, evaluate_every=200), learning_rate=10.0)
+    result = exploding.step()
+    assert (result["status"], result["done"]) == ("diverged", True)
+    assert "score" not in result
+    assert "in epoch" in result["detail"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(MemoryError("no room"), "out_of_memory"), (OSError(errno.ENOSPC, "No space left on device"), "failed")],
+    ids=["memory", "disk"],
+)
+def test_other_ends_are_told_apart(
+    error: Exception, status: str, setup: TrialSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: TrialRun) -> Evaluation:
+        raise error
+
+    monkeypatch.setattr(TrialRun, "advance", fail)
+    result = trainable(setup).step()
+    assert (result["status"], result["done"]) == (status, True)
+
+
+def test_an_actor_takes_one_trial_after_the_other(setup: TrialSetup) -> None:
+    actor = trainable(setup)
+    first = [actor.step()["score"] for _ in range(3)]
+    assert actor.reset_config({"number": 1, "seed": 1, "hyperparameters": CONFIG})
+    assert [actor.step()["score"] for _ in range(3)] == first
+
+
+def test_mlflow_gets_scores_components_losses_and_speed(setup: TrialSetup) -> None:
+    names = tracked_metrics(trainable(setup).step()).keys()
+    assert {"score", "median_score", "score_error", "showers_per_second"} <= names
+    assert {"component.bmre", "component.response", "loss.critic", "loss.generator"} <= names
