@@ -23,6 +23,7 @@ from search.engine.plan import (
 from search.engine.study import SAMPLERS, Study, StudyError
 
 LATEST = "latest"
+INTERRUPTED = 130  # as a shell reports a process that Ctrl-C ended
 
 
 def parser(study: Study) -> argparse.ArgumentParser:
@@ -53,15 +54,22 @@ def parser(study: Study) -> argparse.ArgumentParser:
 
 
 def main(study: Study, arguments: Sequence[str] | None = None) -> None:
-    """Run a study from the command line; exits with 2 after a message where it cannot be run."""
+    """Run a study from the command line.
+
+    Exits with 2 after a message where it cannot be run, with 130 where the user interrupted it.
+    """
     given = parser(study).parse_args(arguments)
     try:
         plan, resumed = _plan(study, given)
         from search.engine.session import run_search  # Ray, torch and MLflow: not needed for a wrong flag
 
-        run_search(plan, Console(), resumed=resumed, ray_address=given.ray_address)
+        finished = run_search(plan, Console(), resumed=resumed, ray_address=given.ray_address)
     except (ValueError, OSError) as error:
         raise SystemExit(fail(error)) from error
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    if not finished:
+        raise SystemExit(INTERRUPTED)
 
 
 def fail(error: Exception) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from leaderboard.pictures import draw_scores, draw_showers
@@ -15,6 +15,7 @@ from metrics import METRICS, OBSERVABLES, SCORECARDS
 from search.spaces import Space
 from search.studies import STUDIES
 
+PageText = Callable[[], str]
 MADE_BY = "<!-- Made by `arena docs`; changes belong into the code. -->\n"
 
 

@@ -23,13 +23,14 @@ from search.engine.tracking import Tracker
 from search.engine.trial import estimate_seconds
 
 TYPICAL_SHARE = 0.45  # of a whole trial; the rest is saved by stopping early
-JUDGING_SECONDS = 30.0
+JUDGING_SECONDS = 60.0  # the test split, and the pages
 DELIVERY_PATIENCE = 20.0
 
 
-def run_search(plan: Plan, console: Console, *, resumed: bool, ray_address: str | None) -> None:
+def run_search(plan: Plan, console: Console, *, resumed: bool, ray_address: str | None) -> bool:
     """Run a plan to its end, or as far as the user lets it.
 
+    Returns: False if the user interrupted it.
     Raises: StudyError where it cannot go on; what was recorded stays and can be resumed.
     """
     began = time.monotonic()
@@ -58,7 +59,8 @@ def run_search(plan: Plan, console: Console, *, resumed: bool, ray_address: str 
             )
     if whole and not champions:
         raise StudyError("no trial reached a score; see the details in " + str(plan.folder / "ledger.jsonl"))
-    console.print(f"Done in {clock(time.monotonic() - began)}.")
+    console.print(f"{'Done' if entries else 'Stopped'} after {clock(time.monotonic() - began)}.")
+    return bool(entries)
 
 
 def _benchmark(

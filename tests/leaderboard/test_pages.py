@@ -1,6 +1,6 @@
 """Pages from made-up records."""
 
-from __future__ import annotations
+from __future__ import json
 
 import re
 import subprocess
@@ -13,6 +13,7 @@ import pytest
 from leaderboard import plots
 from leaderboard.pages import build_pages, panel
 from leaderboard.records import InvalidEntry, write_entry
+from leaderboard.studies import minutes_before, read_studies, write_study
 
 SCRIPT = "<script>alert('x')</script>"
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -130,10 +131,10 @@ def test_texts_from_records_are_escaped(tmp_path, make_entry, make_observables):
     write_entry(tmp_path, entry, observables)
     broken = tmp_path / "entries" / "<script>alert(1)<"
     broken.mkdir()
-    index = build_pages(
-        tmp_path,
-        [{"name": SCRIPT, "directory": SCRIPT, "status": SCRIPT, "trials": {SCRIPT: 1}, "best_validation": None}],
-    )
+    hostile = study_record(name=SCRIPT, directory=SCRIPT, status=SCRIPT, trials={SCRIPT: 1}, best_validation=None)
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "hostile.json").write_text(json.dumps(hostile))
+    index = build_pages(tmp_path)
     for path in (index, tmp_path / "models" / f"{entry['id']}.html"):
         assert "script" not in parsed(path).seen
         assert "&lt;script&gt;" in path.read_text(encoding="utf-8")
@@ -168,16 +169,44 @@ def test_an_empty_board_has_a_page(tmp_path):
     assert "There are no entries yet" in build_pages(tmp_path / "board").read_text(encoding="utf-8")
 
 
-def test_searches_are_listed(tmp_path):
-    study = {
-        "name": "atlas_gan",
-        "directory": "atlas-gan-7",
+def study_record(**changes):
+    return {
+        "name": "atlas-gan",
+        "title": "A search",
+        "directory": "007",
         "status": "interrupted",
+        "preset": "laptop",
+        "sampler": "tpe",
+        "epochs": 100,
+        "command": "python search/atlas_gan.py",
+        "minutes": 3.5,
         "trials": {"completed": 12, "out_of_memory": 1},
         "best_validation": 0.81234,
-    }
-    text = build_pages(tmp_path, [study]).read_text(encoding="utf-8")
-    assert all(part in text for part in ("atlas-gan-7", "interrupted", "12 completed, 1 out of memory", "0.8123"))
+        "best_validation_error": 0.02,
+        "best_trial": 3,
+    } | changes
+
+
+def test_searches_are_listed(tmp_path):
+    write_study(tmp_path, study_record())
+    text = build_pages(tmp_path).read_text(encoding="utf-8")
+    assert all(part in text for part in ("007", "interrupted", "12 completed, 1 out of memory", "0.8123"))
+
+
+def test_a_search_is_written_in_place_of_its_former_record(tmp_path):
+    write_study(tmp_path, study_record())
+    write_study(tmp_path, study_record(minutes=8.0))
+    assert [study["minutes"] for study in read_studies(tmp_path)[0]] == [8.0]
+    assert minutes_before(tmp_path, "atlas-gan", "007") == 8.0
+    assert minutes_before(tmp_path, "atlas-gan", "008") == 0.0
+
+
+def test_a_damaged_search_is_shown_and_not_fatal(tmp_path):
+    write_study(tmp_path, study_record())
+    (tmp_path / "studies" / "broken.json").write_text('{"name": "x"}')
+    text = build_pages(tmp_path).read_text(encoding="utf-8")
+    assert "broken.json" in text
+    assert "resume its search" in text
 
 
 def test_pages_whose_records_stand_are_left_alone(board, make_entry, make_observables):
