@@ -1,7 +1,8 @@
 """Pages from made-up records."""
 
-from __future__ import json
+from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
