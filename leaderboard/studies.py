@@ -45,10 +45,10 @@ def write_study(board: Path, record: StudyRecord) -> Path:
     return path
 
 
-def minutes_before(board: Path, name: str, directory: str) -> float:
-    """Wall time of earlier sessions of a search; 0 where there was none."""
+def read_study(board: Path, name: str, directory: str) -> StudyRecord | None:
+    """The record of one search; None where there is none yet. Raises: InvalidEntry if it is damaged."""
     path = _path(board, name, directory)
-    return float(read_json(path)["minutes"]) if path.exists() else 0.0
+    return _read(path) if path.exists() else None
 
 
 def read_studies(board: Path) -> tuple[list[StudyRecord], list[DamagedEntry]]:

@@ -122,6 +122,11 @@ class Plan:
     @property
     def command(self) -> str:
         """The command that asks for this plan, without paths and resources."""
+        return f"{self.script} {self.flags}".strip()
+
+    @property
+    def flags(self) -> str:
+        """What the command says of the search and its budget."""
         names = ("preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler")
         flags = [
             f"--{name.replace('_', '-')} {getattr(self.options, name)}"
@@ -129,7 +134,7 @@ class Plan:
             if getattr(self.options, name) is not None
         ]
         flags += [f"--fix {name}={value}" for name, value in self.options.fix.items()]
-        return " ".join([self.script, *flags])
+        return " ".join(flags)
 
     @property
     def setup(self) -> TrialSetup:

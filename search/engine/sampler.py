@@ -57,7 +57,7 @@ class LedgerSearch(OptunaSearch):
         self._ledger = ledger
         self._budget = budget
         self._study_seed = seed
-        self._unfinished = list(ledger.unfinished)
+        self._unfinished = [start for start in ledger.unfinished if budget.allows(start.number)]
         self._starts: dict[str, TrialStart] = {}
         self._running: dict[int, optuna.Trial] = {}
         self._startup = STARTUP_TRIALS if sampler == "tpe" else 0

@@ -10,7 +10,7 @@ from typing import Any
 import ray
 from rich.console import Console
 
-from leaderboard.studies import StudyRecord, minutes_before, write_study
+from leaderboard.studies import StudyRecord, read_study, write_study
 from metrics import SCORECARDS
 from search.engine.final import board_pages, final_plans, pictures, train_and_judge
 from search.engine.ledger import SCORED, Ledger
@@ -194,7 +194,9 @@ def study_record(plan: Plan, ledger: Ledger, status: str, seconds: float) -> Stu
     Args:
         seconds: Wall time of this session; that of earlier ones is added.
     """
-    minutes = seconds / 60 + minutes_before(plan.board, plan.study.name, plan.folder.name)
+    former = read_study(plan.board, plan.study.name, plan.folder.name)
+    minutes = seconds / 60 + (former["minutes"] if former else 0.0)
+    command = f"{former['command']}; --resume {plan.flags}".strip() if former else plan.command
     ends = [end for _, end in ledger.ended]
     scored = [end for end in ends if end.status in SCORED and end.score is not None]
     best = min(scored, key=lambda end: end.score or 0.0, default=None)
@@ -206,7 +208,7 @@ def study_record(plan: Plan, ledger: Ledger, status: str, seconds: float) -> Stu
         "preset": plan.preset_name,
         "sampler": plan.sampler,
         "epochs": plan.epochs,
-        "command": plan.command,
+        "command": command,
         "minutes": round(minutes, 2),
         "trials": dict(Counter(end.status for end in ends)),
         "best_validation": None if best is None else best.score,

@@ -14,7 +14,7 @@ import pytest
 from leaderboard import plots
 from leaderboard.pages import build_pages, panel
 from leaderboard.records import InvalidEntry, write_entry
-from leaderboard.studies import minutes_before, read_studies, write_study
+from leaderboard.studies import read_studies, read_study, write_study
 
 SCRIPT = "<script>alert('x')</script>"
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -198,8 +198,8 @@ def test_a_search_is_written_in_place_of_its_former_record(tmp_path):
     write_study(tmp_path, study_record())
     write_study(tmp_path, study_record(minutes=8.0))
     assert [study["minutes"] for study in read_studies(tmp_path)[0]] == [8.0]
-    assert minutes_before(tmp_path, "atlas-gan", "007") == 8.0
-    assert minutes_before(tmp_path, "atlas-gan", "008") == 0.0
+    assert read_study(tmp_path, "atlas-gan", "007") == study_record(minutes=8.0)
+    assert read_study(tmp_path, "atlas-gan", "008") is None
 
 
 def test_a_damaged_search_is_shown_and_not_fatal(tmp_path):

@@ -137,6 +137,13 @@ def test_tpe_learns(tmp_path: Path) -> None:
     assert means["tpe"] < 0.6 * means["random"]
 
 
+def test_a_smaller_budget_leaves_unfinished_trials_alone(ledger: Ledger) -> None:
+    first = search(ledger)
+    run(first, ledger, 0)
+    first.suggest("left")
+    assert search(Ledger(ledger.path), trials=1).suggest("a") == Searcher.FINISHED
+
+
 def test_no_trial_is_proposed_after_the_time_is_up(ledger: Ledger) -> None:
     searcher = LedgerSearch(SPACE, ledger, Budget(None, time.monotonic() - 1), "tpe", 1)
     assert searcher.suggest("a") == Searcher.FINISHED
