@@ -21,7 +21,7 @@ STUDY = Study(
         epochs=500,
         evaluate_every=20,
         trials=32,
-        limits={"learning_rate": (1e-4, 5e-3), "kl_weight": (1e-5, 1e-1), "reconstruction_weight": (0.1, 3.0)},
+        limits={"learning_rate": (1e-4, 5e-3), "kl_weight": (1e-5, 1e-2), "reconstruction_weight": (0.1, 3.0)},
     ),
     paper=Preset(epochs=3000, evaluate_every=50, trials=64),
 )

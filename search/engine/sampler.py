@@ -13,7 +13,6 @@ from random import Random
 from typing import Any, cast
 
 import optuna
-from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
@@ -24,7 +23,7 @@ from search.spaces import Space
 
 OBJECTIVE = "objective"
 STARTUP_TRIALS = 6
-KEPT = 0.7  # probability with which a startup trial keeps a choice of the paper's optimum
+KEPT = 0.7  # probability with which a startup trial keeps a value of the paper's optimum
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ class LedgerSearch(OptunaSearch):
 
     Trial 0 is the space's default (the paper's optimum). Trials that an interrupted search left
     behind come next, then what Optuna proposes, or the next point of the paper's grid. TPE's first
-    trials keep most choices of the paper's optimum, because it is the best that is known: numbers are
-    drawn anew, each choice (an activation, a mini-batch) only with some probability. Ended trials
+    trials keep most values of the paper's optimum, because it is the best that is known, but for those
+    that depend on the budget, such as the learning rate: these are drawn anew. Ended trials
     are told to Optuna under the state that they ended in: a stopped one as pruned with its
     running medians, a diverged one as pruned without any (so that it counts as worst, and never
     as a score), a failed one as failed.
@@ -131,19 +130,17 @@ class LedgerSearch(OptunaSearch):
         if self._grid is not None:
             return next(self._grid, None)
         if number <= self._startup:
-            self.optuna_study.enqueue_trial(self._kept_choices(number))
+            self.optuna_study.enqueue_trial(self._kept(number))
         self._running[number] = self.optuna_study.ask()
         return self._hyperparameters.suggest(self._running[number])
 
-    def _kept_choices(self, number: int) -> dict[str, Any]:
+    def _kept(self, number: int) -> dict[str, Any]:
+        """What a startup trial takes over from the paper's optimum, by Optuna's names."""
         random = Random(derive_seed(self._study_seed, "startup", number))  # noqa: S311 -- no secret
-        return {
-            name: value
-            for name, (value, distribution) in self._hyperparameters.optuna_parameters(
-                self._hyperparameters.default
-            ).items()
-            if isinstance(distribution, CategoricalDistribution) and random.random() < KEPT
-        }
+        space = self._hyperparameters
+        candidates = [parameter for parameter in space.parameters if not parameter.by_budget]
+        kept = {parameter.name for parameter in candidates if random.random() < KEPT}
+        return {name: value for name, (value, _) in space.optuna_parameters(space.default).items() if name in kept}
 
 
 def grid_order(space: Space, seed: int) -> Iterator[dict[str, Any]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from optuna.distributions import CategoricalDistribution as Choice
 from optuna.distributions import FloatDistribution as Real
 
-from search.spaces.space import Branch, Parameter, Space, Value, When
+from search.spaces.space import Branch, Parameter, Space, When, choice
 
 TABLE = "ATLAS, table 2"
 INFERRED = "The optimum is our reading: the bold type is lost"
@@ -21,11 +23,7 @@ ACTIVATIONS = (
 )
 # The paper stops at 5e-5, which learns too slowly for budgets far below its 50 000 epochs.
 LEARNING_RATES = Real(1e-7, 5e-3, log=True)
-
-
-def _choice(name: str, title: str, default: Value, values: tuple[Value, ...], note: str = "") -> Parameter:
-    return Parameter(name, title, default, (Branch(Choice(values), values),), TABLE, note)
-
+_choice = partial(choice, TABLE)
 
 SPACE = Space(
     "atlas-gan",
@@ -67,6 +65,7 @@ SPACE = Space(
             ),
             TABLE,
             f"{INFERRED}. Searched up to 5e-3, beyond the paper. None is given for the ratios 20 and 10: those of 5",
+            by_budget=True,
         ),
         _choice("batch_size", "Mini-batch size", 64, (64, 1024)),
         _choice(

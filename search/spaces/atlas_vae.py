@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from optuna.distributions import CategoricalDistribution as Choice
+from functools import partial
+
 from optuna.distributions import FloatDistribution as Real
 from optuna.distributions import IntDistribution as Whole
 
-from search.spaces.space import Branch, Parameter, Space, Value, When
+from search.spaces.space import Branch, Parameter, Space, When, choice
 
 TABLE = "ATLAS, table 1"
 INFERRED = "The optimum is our reading: the bold type is lost"
@@ -20,10 +21,7 @@ INITIALIZERS = (
     "variance_scaling",
     "glorot_normal",
 )
-
-
-def _choice(name: str, title: str, default: Value, values: tuple[Value, ...], note: str = "") -> Parameter:
-    return Parameter(name, title, default, (Branch(Choice(values), values),), TABLE, note)
+_choice = partial(choice, TABLE)
 
 
 def _weight(name: str, title: str, default: float, low: float, high: float, log: bool, note: str = "") -> Parameter:
@@ -72,6 +70,7 @@ SPACE = Space(
             1e-4,
             (Branch(Real(1e-6, 1e-2, log=True), (1e-2, 1e-4, 1e-6)),),
             TABLE,
+            by_budget=True,
         ),
         _choice("batch_size", "Mini-batch size", 100, (50, 100, 150, 1000), INFERRED),
     ),

@@ -103,7 +103,8 @@ class Parameter:
     """One hyperparameter: a field of the model's configuration.
 
     Where it has several branches, at most one of them holds at a time. Where none holds, it has no
-    effect and stays at its default.
+    effect and stays at its default. ``by_budget`` says that the best value depends on how long one
+    trains, so that the paper's is no better guess than another.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Parameter:
     branches: tuple[Branch, ...]
     source: str
     note: str = ""
+    by_budget: bool = False
 
     def active(self, config: Mapping[str, Any]) -> Branch | None:
         return next((branch for branch in self.branches if branch.when is None or branch.when(config)), None)
@@ -124,6 +126,11 @@ class Parameter:
         return "; ".join(
             branch.describe() + (f" where {branch.when}" if branch.when else "") for branch in self.branches
         )
+
+
+def choice(source: str, name: str, title: str, default: Value, values: tuple[Value, ...], note: str = "") -> Parameter:
+    """A parameter that takes the values which its paper lists, without condition."""
+    return Parameter(name, title, default, (Branch(CategoricalDistribution(values), values),), source, note)
 
 
 @dataclass(frozen=True)
