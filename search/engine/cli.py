@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,12 +60,14 @@ def main(study: Study, arguments: Sequence[str] | None = None) -> None:
     Exits with 2 after a message where it cannot be run, with 130 where the user interrupted it.
     """
     given = parser(study).parse_args(arguments)
+    plan: Plan | None = None
     try:
         plan, resumed = _plan(study, given)
         from search.engine.session import run_search  # Ray, torch and MLflow: not needed for a wrong flag
 
         finished = run_search(plan, Console(), resumed=resumed, ray_address=given.ray_address)
     except (ValueError, OSError) as error:
+        _discard_unstarted(plan)
         raise SystemExit(fail(error)) from error
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
@@ -78,6 +81,12 @@ def fail(error: Exception) -> int:
     text = f"{where}{error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
     print(f"error: {text}", file=sys.stderr)
     return 2
+
+
+def _discard_unstarted(plan: Plan | None) -> None:
+    """Remove the folder of a search in which no trial began, so that the next one does not resume it."""
+    if plan is not None and not (plan.folder / "ledger.jsonl").exists():
+        shutil.rmtree(plan.folder, ignore_errors=True)
 
 
 def _plan(study: Study, given: argparse.Namespace) -> tuple[Plan, bool]:

@@ -180,12 +180,12 @@ def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entri
         f"Compare trials python -m mlflow ui --host 127.0.0.1 --backend-store-uri {plan.tracking_uri}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
-    console.print(
-        f"More trials    {plan.script} --resume {plan.folder} --trials {2 * len(ledger.trials)}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    console.print(f"A longer one   {plan.script} --hours 1", highlight=False, soft_wrap=True)
+    if entries:
+        more = f"--trials {2 * len(ledger.trials)}"
+        console.print(f"More trials    {plan.script} --resume {plan.folder} {more}", highlight=False, soft_wrap=True)
+        console.print(f"A longer one   {plan.script} --hours 1", highlight=False, soft_wrap=True)
+    else:
+        console.print(f"Go on          {plan.script} --resume {plan.folder}", highlight=False, soft_wrap=True)
 
 
 def study_record(plan: Plan, ledger: Ledger, status: str, seconds: float) -> StudyRecord:
