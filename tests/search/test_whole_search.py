@@ -11,9 +11,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -157,7 +159,76 @@ def test_a_killed_search_loses_nothing_and_repeats_nothing(printed: str, home: P
     assert (home / "runs/atlas-gan/001/ledger.jsonl").exists()
 
 
-def wait_for_an_end(path: Path, process: subprocess.Popen[bytes]) -> None:
+def test_ctrl_c_leaves_a_board_of_what_is_done(printed: str, home: Path) -> None:  # noqa: ARG001
+    with subprocess.Popen(
+        command("--trials", "9", "--epochs", "30", "--seeds", "1"),
+        cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        wait_for_an_end(home / "runs/atlas-gan/003/ledger.jsonl", process)
+        process.send_signal(signal.SIGINT)
+        text, _ = process.communicate(timeout=300)
+    assert process.returncode == 130, text
+    assert "Interrupted: the board shows what is done." in text
+    assert "--resume runs/atlas-gan/003" in text
+    studies, _ = read_studies(home / "runs" / "leaderboard")
+    assert [study["status"] for study in studies if study["directory"] == "003"] == ["interrupted"]
+    assert "003" in (home / "runs/leaderboard/index.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_lost_worker_costs_no_trial(printed: str, home: Path) -> None:  # noqa: ARG001
+    with subprocess.Popen(
+        command("--trials", "3", "--epochs", "120", "--seeds", "1"),
+        cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        wait_for_an_end(home / "runs/atlas-gan/004/ledger.jsonl", process)
+        for worker in psutil.Process(process.pid).children(recursive=True):
+            if "TrialTrainable" in " ".join(worker.cmdline()):
+                worker.kill()
+        assert process.wait(timeout=600) == 0
+    assert ends(home, "004") == dict.fromkeys(range(3), 1)
+    assert {line["status"] for line in ledger(home, "004") if line["event"] == "end"} <= {
+        "completed",
+        "pruned",
+        "diverged",
+    }
+
+
+def full(folder: Path) -> None:
+    """Fill the file system of a folder."""
+    with suppress(OSError), (folder / "ballast").open("wb") as file:
+        while True:
+            file.write(bytes(2**20))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+def test_a_full_disk_stops_the_search_and_loses_nothing(tmp_path: Path) -> None:
+    shutil.copy(search.atlas_gan.__file__, tmp_path / "atlas_gan.py")
+    disk = tmp_path / "runs"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=260m", "tmpfs", str(disk)], check=True)  # noqa: S607
+    try:
+        with subprocess.Popen(
+            command("--trials", "6", "--epochs", "60", "--seeds", "1"),
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            wait_for_an_end(disk / "atlas-gan/001/ledger.jsonl", process)
+            full(disk)
+            _, errors = process.communicate(timeout=300)
+        assert process.returncode == 2
+        assert "No space left" in errors
+        assert "--resume" in errors
+        done = ends(tmp_path, "001")
+        assert done
+        (disk / "ballast").unlink()
+        run(tmp_path, "--resume")
+        assert ends(tmp_path, "001") == dict.fromkeys(range(6), 1)
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S607
+
+
+def wait_for_an_end(path: Path, process: subprocess.Popen[Any]) -> None:
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         assert process.poll() is None, "the search ended before it could be killed"
