@@ -58,11 +58,21 @@ def ray_session(address: str | None) -> Iterator[None]:
     )
     # Batch systems end a job with SIGTERM; Ray Tune stops in order on SIGINT only.
     before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    listen_to_ctrl_c()
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
         ray.shutdown()
+
+
+def listen_to_ctrl_c() -> None:
+    """Raise KeyboardInterrupt on SIGINT.
+
+    Ray Tune leaves its own handler behind, which swallows the first one; and a shell starts what runs in the
+    background with SIGINT ignored.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def slots(plan: Plan) -> int:
@@ -130,6 +140,7 @@ def run_trials(
                 verbose=0,
             ),
         ).fit()
+        listen_to_ctrl_c()
         observer.record_interrupted()
     if observer.storage_error:
         raise StudyError(

@@ -175,6 +175,19 @@ def test_ctrl_c_leaves_a_board_of_what_is_done(printed: str, home: Path) -> None
     assert "003" in (home / "runs/leaderboard/index.html").read_text()
 
 
+def test_ctrl_c_during_the_final_trainings_keeps_the_trials(printed: str, home: Path) -> None:  # noqa: ARG001
+    with subprocess.Popen(
+        command("--resume", "runs/atlas-gan/001", "--trials", "3", "--seeds", "9"),
+        cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        wait_for(home / "runs/atlas-gan/001/shortlist.json", process)
+        time.sleep(5)
+        process.send_signal(signal.SIGINT)
+        text, _ = process.communicate(timeout=300)
+    assert process.returncode == 130, text
+    assert "trained seeds are kept" in text
+
+
 @pytest.mark.slow
 def test_a_lost_worker_costs_no_trial(printed: str, home: Path) -> None:  # noqa: ARG001
     with subprocess.Popen(
@@ -226,6 +239,16 @@ def test_a_full_disk_stops_the_search_and_loses_nothing(tmp_path: Path) -> None:
         assert ends(tmp_path, "001") == dict.fromkeys(range(6), 1)
     finally:
         subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S607
+
+
+def wait_for(path: Path, process: subprocess.Popen[Any]) -> None:
+    """Wait until a file is written anew."""
+    written = path.stat().st_mtime_ns
+    deadline = time.monotonic() + 300
+    while path.stat().st_mtime_ns == written:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def wait_for_an_end(path: Path, process: subprocess.Popen[Any]) -> None:
