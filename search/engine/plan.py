@@ -115,6 +115,11 @@ class Plan:
         return f"{self.study.name}/{self.folder.name}"
 
     @property
+    def artifacts(self) -> Path | None:
+        """Where MLflow keeps files, if it has no server that decides it."""
+        return self.board.parent / "mlartifacts" if self.tracking_uri.startswith("sqlite:") else None
+
+    @property
     def script(self) -> str:
         """How the study's script is called."""
         return f"python search/{self.study.name.replace('-', '_')}.py"

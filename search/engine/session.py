@@ -39,7 +39,7 @@ def run_search(plan: Plan, console: Console, *, resumed: bool, ray_address: str 
         _announce(plan, ledger, console, resumed)
         places = slots(plan)
         full_trial = _estimate(plan, ledger, places, console)
-        tracker = Tracker(plan.folder / "tracking", plan.tracking_uri, plan.study.name)
+        tracker = Tracker(plan.folder / "tracking", plan.tracking_uri, plan.study.name, plan.artifacts)
         tracker.start(
             "study", plan.name, _study_parameters(plan), {"dataset": plan.dataset.name, "study": plan.study.name}
         )

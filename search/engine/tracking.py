@@ -36,11 +36,15 @@ class Tracker:
         folder: Where the spool lies (inside the study's folder).
         uri: MLflow tracking URI.
         experiment: Name of the experiment; one for each study.
+        artifacts: Where pictures and pages are kept, for a database without a server (which would take the
+            current folder); None leaves it to the server.
     """
 
-    def __init__(self, folder: Path, uri: str, experiment: str) -> None:
+    def __init__(self, folder: Path, uri: str, experiment: str, artifacts: Path | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "target.json").write_text(json.dumps({"uri": uri, "experiment": experiment}), encoding="utf-8")
+        location = None if artifacts is None else artifacts.resolve().as_uri()
+        target = {"uri": uri, "experiment": experiment, "artifacts": location}
+        (folder / "target.json").write_text(json.dumps(target), encoding="utf-8")
         self._spool = (folder / "spool.jsonl").open("a", encoding="utf-8")
         self._delivery = Delivery(folder)
         self._wake, self._closing = threading.Event(), threading.Event()
@@ -152,7 +156,11 @@ class Delivery:
         target = json.loads((self._folder / "target.json").read_text(encoding="utf-8"))
         client = connect(target["uri"])
         experiment = client.get_experiment_by_name(target["experiment"])
-        self._experiment = experiment.experiment_id if experiment else client.create_experiment(target["experiment"])
+        self._experiment = (
+            experiment.experiment_id
+            if experiment
+            else client.create_experiment(target["experiment"], artifact_location=target["artifacts"])
+        )
         self._client = client
 
     def _start(self, record: Record) -> None:

@@ -16,6 +16,12 @@ from search.engine.tracking import Delivery, Tracker
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow keeps files in the current folder where nothing else is said."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def uri(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'mlflow.db'}"
@@ -37,7 +43,7 @@ def runs(uri: str) -> dict[str, Any]:
 
 
 def test_parent_and_child_with_parameters_and_metrics(tmp_path: Path, uri: str) -> None:
-    tracker = Tracker(tmp_path / "tracking", uri, "atlas-gan")
+    tracker = Tracker(tmp_path / "tracking", uri, "atlas-gan", tmp_path / "artifacts")
     fill(tracker)
     figure = tmp_path / "figure.html"
     figure.write_text("<p>best</p>")
@@ -55,6 +61,7 @@ def test_parent_and_child_with_parameters_and_metrics(tmp_path: Path, uri: str) 
     client = MlflowClient(uri)
     assert [(m.step, m.value) for m in client.get_metric_history(child.info.run_id, "score")] == [(20, 1.5), (40, 1.25)]
     assert [file.path for file in client.list_artifacts(parent.info.run_id)] == ["figure.html"]
+    assert (tmp_path / "artifacts").is_dir()
 
 
 def test_a_server_that_is_gone_costs_nothing_and_gets_all_of_it_later(

@@ -115,6 +115,8 @@ class TestSmallSearch:
         parent = runs["atlas-gan/001"]
         assert parent.info.status == "FINISHED"
         assert "test.paper.score" in parent.data.metrics
+        assert {"response.svg", "shower_depth.svg"} <= {file.path for file in client.list_artifacts(parent.info.run_id)}
+        assert {path.name for path in home.iterdir()} == {"atlas_gan.py", "runs"}
         child = runs["trial 000 (paper)"]
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert child.data.params["learning_rate"] == "5e-05"
