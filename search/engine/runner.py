@@ -269,6 +269,7 @@ class SearchObserver(tune.Callback):
         if status != "preempted":
             shutil.rmtree(self._plan.setup.folder(start.number) / "last", ignore_errors=True)
         self._search.tell(end)
+        self._tracker.metrics(_key(start.number), end.epochs, {"best_score": end.score, "objective": end.objective})
         self._tracker.end(_key(start.number), MLFLOW_STATUS.get(status, "FAILED"), {"status": status, "detail": detail})
         self._epochs.pop(start.number, None)
         self.show()

@@ -120,7 +120,13 @@ class TestSmallSearch:
         child = runs["trial 000 (paper)"]
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert child.data.params["learning_rate"] == "5e-05"
-        assert {"score", "component.bmre", "loss.critic", "showers_per_second"} <= child.data.metrics.keys()
+        assert {
+            "score",
+            "best_score",
+            "component.bmre",
+            "loss.critic",
+            "showers_per_second",
+        } <= child.data.metrics.keys()
 
     def test_best_checkpoints_stay_and_last_ones_go(self, printed: str, home: Path) -> None:  # noqa: ARG002
         for number in ("0000", "0001"):
