@@ -15,13 +15,25 @@ STUDY = Study(
     space=SPACES["atlas-vae"],  # table 1 of the paper
     scorecard="atlas-photons-v1",  # bin-mean relative error, response, Wasserstein-1, correlations
     published_training="100 epochs",
-    # The paper's 100 epochs saw 30 times as many showers as ours do. Without a GPU: weights and learning rates with
-    # which so few showers are enough.
+    # The paper's 100 epochs saw 30 times as many showers as ours do. Without a GPU: depths, initialisers, optimisers and
+    # weights that learn from so few showers within minutes.
     laptop=Preset(
         epochs=500,
         evaluate_every=20,
         trials=32,
-        limits={"learning_rate": (1e-4, 5e-3), "kl_weight": (1e-5, 1e-2), "reconstruction_weight": (0.1, 3.0)},
+        limits={
+            "latent_dim": (2, 30),
+            "reconstruction_weight": (0.3, 3.0),
+            "kl_weight": (1e-4, 1e-2),
+            "total_energy_weight": (0.0, 0.3),
+            "encoder_layers": (3, 4, 5),
+            "decoder_layers": (3, 4, 5),
+            "kernel_initializer": ("truncated_normal", "variance_scaling", "glorot_normal"),
+            "bias_initializer": ("zeros", "ones", "random_normal"),
+            "optimizer": ("rmsprop", "adam", "nadam"),
+            "learning_rate": (1e-4, 3e-3),
+            "batch_size": (50, 100, 150),
+        },
     ),
     paper=Preset(epochs=3000, evaluate_every=50, trials=64),
 )

@@ -25,7 +25,8 @@ _choice = partial(choice, TABLE)
 
 
 def _weight(name: str, title: str, default: float, low: float, high: float, log: bool, note: str = "") -> Parameter:
-    return Parameter(name, title, default, (Branch(Real(low, high, log=log), (low, default, high)),), TABLE, note)
+    branch = Branch(Real(low, high, log=log), (low, default, high))
+    return Parameter(name, title, default, (branch,), TABLE, note, by_budget=name in DRAWN_ANEW)
 
 
 def _units(layer: int, low: int, default: int, high: int) -> Parameter:
@@ -41,6 +42,8 @@ def _units(layer: int, low: int, default: int, high: int) -> Parameter:
     )
 
 
+# How much regularisation helps depends on how often the showers are seen.
+DRAWN_ANEW = ("kl_weight", "total_energy_weight")
 OPEN_END = "The paper's interval is open at 0; the low end is ours"
 SAME_FOR_VECTORS = "For a vector, variance_scaling and glorot_normal are the same distribution by Keras' definition"
 LAYER_NOTE = "The table lists three weights for four layers; our reading: front, middle, back"
