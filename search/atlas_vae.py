@@ -15,8 +15,8 @@ STUDY = Study(
     space=SPACES["atlas-vae"],  # table 1 of the paper
     scorecard="atlas-photons-v1",  # bin-mean relative error, response, Wasserstein-1, correlations
     published_training="100 epochs",
-    # The paper's 100 epochs saw 30 times as many showers as ours do. Without a GPU: depths, initialisers, optimisers and
-    # weights that learn from so few showers within minutes.
+    # The paper's 100 epochs saw 30 times as many showers as ours do.
+    # Without a GPU: what learns from so few showers within minutes.
     laptop=Preset(
         epochs=500,
         evaluate_every=20,
