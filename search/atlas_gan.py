@@ -14,7 +14,7 @@ STUDY = Study(
     model="atlas-gan",
     space=SPACES["atlas-gan"],  # table 2 of the paper
     scorecard="atlas-photons-v1",  # bin-mean relative error, response, Wasserstein-1, correlations
-    published_training="50\N{NO-BREAK SPACE}000 epochs",
+    budget_label="{epochs} of the paper's 50\N{NO-BREAK SPACE}000 epochs",
     # Without a GPU: networks that a CPU trains in minutes, learning rates that such a budget can use, and without the
     # logarithmic preprocessings and large mini-batches, which need far more epochs.
     laptop=Preset(

@@ -52,7 +52,7 @@ def final_plans(plan: Plan, ledger: Ledger, champion: Reevaluation) -> list[Entr
             seeds=tuple(range(1, plan.final_seeds + 1)),
             epochs=plan.epochs,
             evaluate_every=plan.evaluate_every,
-            epochs_label=f"{plan.epochs:,} of the paper's {plan.study.published_training}".replace(",", NO_BREAK),
+            epochs_label=plan.study.budget_label.format(epochs=f"{plan.epochs:,}".replace(",", NO_BREAK)),
             dataset=plan.data,
             scorecard=plan.study.scorecard,
             checkpoint_rule=plan.study.checkpoint_rule,

@@ -41,7 +41,7 @@ class Study:
     """Dataset, model, space, scorecard and budget.
 
     Attributes:
-        published_training: How long the paper trained, to label our budgets with.
+        budget_label: What a number of epochs is in the paper's terms; ``{epochs}`` stands for it.
         laptop, paper: Presets without and with a GPU.
         reduction_factor: Of each rung, one trial in so many goes on (ASHA).
         first_rung: Share of the epochs after which a trial can first be stopped.
@@ -55,7 +55,7 @@ class Study:
     model: str
     space: Space
     scorecard: str
-    published_training: str
+    budget_label: str
     laptop: Preset
     paper: Preset
     sampler: SamplerName = "tpe"
