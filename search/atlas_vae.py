@@ -14,7 +14,7 @@ STUDY = Study(
     model="atlas-vae",
     space=SPACES["atlas-vae"],  # table 1 of the paper
     scorecard="atlas-photons-v1",  # bin-mean relative error, response, Wasserstein-1, correlations
-    budget_label="{epochs} epochs of 3\N{NO-BREAK SPACE}039 showers (the paper: 100 of about 90\N{NO-BREAK SPACE}000)",
+    budget_label="{epochs} epochs (the paper: 100, of about 90\N{NO-BREAK SPACE}000 showers)",
     # Without a GPU: what learns from so few showers within minutes.
     laptop=Preset(
         epochs=500,
