@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUTPUT ?= runs
-SEARCH_FLAGS ?= --trials 16 --hours 0.1 --epochs 300 --seeds 2
+SEARCH_FLAGS ?= --trials 16 --hours 0.12 --epochs 300 --seeds 2
 
 .PHONY: search test lint leaderboard ui docs clean
 
