@@ -119,7 +119,11 @@ def _results_table(table: Table) -> str:
         for row in table.rows
         if row.entry["score"] is not None
     )
-    return f"\n{table.dataset['title']}, {table.scorecard['name']}, preset {table.preset}:\n\n" + _table(header, rows)
+    openings = max(row.entry["test_openings"] for row in table.rows)
+    return (
+        f"\n{table.dataset['title']}, {table.scorecard['name']}, preset {table.preset}. "
+        f"The test split was opened {openings} times for this board.\n\n" + _table(header, rows)
+    )
 
 
 def _against_mean_shower(entry: JsonObject) -> str:
