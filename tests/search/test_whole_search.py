@@ -198,17 +198,18 @@ def test_ctrl_c_during_the_final_trainings_keeps_the_trials(printed: str, home: 
 
 @pytest.mark.slow
 def test_a_lost_worker_costs_no_trial(printed: str, home: Path) -> None:  # noqa: ARG001
+    name = f"{len(list((home / 'runs/atlas-gan').glob('[0-9]*'))) + 1:03d}"
     with subprocess.Popen(
         command("--trials", "3", "--epochs", "120", "--seeds", "1"),
         cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
-        wait_for_an_end(home / "runs/atlas-gan/004/ledger.jsonl", process)
+        wait_for_an_end(home / "runs/atlas-gan" / name / "ledger.jsonl", process)
         for worker in psutil.Process(process.pid).children(recursive=True):
             if "TrialTrainable" in " ".join(worker.cmdline()):
                 worker.kill()
         assert process.wait(timeout=600) == 0
-    assert ends(home, "004") == dict.fromkeys(range(3), 1)
-    assert {line["status"] for line in ledger(home, "004") if line["event"] == "end"} <= {
+    assert ends(home, name) == dict.fromkeys(range(3), 1)
+    assert {line["status"] for line in ledger(home, name) if line["event"] == "end"} <= {
         "completed",
         "pruned",
         "diverged",
