@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
 
 from data_adapters.datasets import DatasetFiles
-from search.engine import trial
 from search.engine.runner import tracked_metrics, trial_end
 from search.engine.trial import Evaluation, TrialRun, TrialSetup, TrialTrainable, read_history
 from search.spaces import SPACES
@@ -80,8 +80,11 @@ def test_the_best_checkpoint_is_that_of_the_best_score(setup: TrialSetup) -> Non
     assert not (setup.folder(6) / "last").exists()
 
 
-def test_a_running_median_does_not_jump() -> None:
-    assert trial.MEDIAN_WINDOW == 3
+def test_the_median_is_that_of_the_last_three_scores(setup: TrialSetup) -> None:
+    history = whole(replace(setup, epochs=5, evaluate_every=1), 7)
+    scores_so_far = [evaluation.score for evaluation in history]
+    expected = [median(scores_so_far[max(0, end - 3) : end]) for end in range(1, 6)]
+    assert [evaluation.median_score for evaluation in history] == expected
 
 
 def trainable(setup: TrialSetup, **config: Any) -> TrialTrainable:
