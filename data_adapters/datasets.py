@@ -1,26 +1,32 @@
 """Datasets: files that belong together, with their provenance.
 
-A dataset has a main file, from which train, validation and test are drawn, and where possible a
+A dataset has a main file (or a folder of them), from which train, validation and test are drawn, and where possible a
 twin: the very same particles simulated again, from which every metric takes its floor.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from data_adapters.atlas_hdf5 import ATLAS_PHOTONS, UnreadableFile, read_atlas_hdf5
+from data_adapters.adapters import open_events
 from data_adapters.detector import Detector
 from data_adapters.events import Events
+from data_adapters.problems import Problem, UnreadableFile
 from data_adapters.registry import Registry
-from data_adapters.splits import Split, select_split
+from data_adapters.source import FLOAT32_BYTES, EventSource
+from data_adapters.splits import Split, rows_of_split
 
 SAMPLES = Path(__file__).parent / "samples"
+
+# Validation and test are judged in memory, again and again: so many events of them as fit in here.
+EVALUATION_BYTES = 512 * 2**20
+HASH_BLOCK = 2**20
 
 
 @dataclass(frozen=True)
@@ -28,48 +34,66 @@ class Dataset:
     """Full-simulation events of one detector.
 
     Attributes:
-        file: The main sample.
-        twin: The same particles, event by event, simulated with other random numbers; or None.
+        file: The main sample, a file or a folder.
+        twin: The same particles simulated with other random numbers, all or those of some splits; or None.
         independent: Other particles, for calibrating metrics; or None.
         provenance: What made the files and what was simplified, in a sentence for every page.
+        layout: Name of the adapter; None for what the file itself tells.
     """
 
     name: str
     title: str
-    detector: Detector
-    reader: Callable[[Path], Events]
     file: Path
     twin: Path | None
     independent: Path | None
     provenance: str
+    layout: str | None = None
+
+    @property
+    def detector(self) -> Detector:
+        return self.source.detector
 
     @cached_property
     def sha256(self) -> str:
         """Hash of the main file and its twin: the identity of what was learned and judged."""
         digest = hashlib.sha256()
         for path in (self.file, self.twin):
-            if path is not None:
-                digest.update(_read_bytes(path))
+            for file in _files_of(path):
+                _add_file(digest, file)
         return digest.hexdigest()
 
     @cached_property
-    def events(self) -> Events:
-        return self.reader(self.file)
+    def source(self) -> EventSource:
+        """The main sample, unread.
+
+        Raises: UnreadableFile.
+        """
+        return open_events(self.file, self.layout)
 
     @cached_property
-    def twin_events(self) -> Events | None:
-        """The twin sample, in the order of the main file.
+    def twin_source(self) -> EventSource | None:
+        """The twin sample, unread.
 
-        Raises: UnreadableFile if it does not hold the very same particles.
+        Raises: UnreadableFile if it holds other particles, or of another detector.
         """
         if self.twin is None:
             return None
-        twin = self.reader(self.twin)
-        if not np.array_equal(twin.identity, self.events.identity):
+        twin = open_events(self.twin, self.layout)
+        if twin.detector != self.detector or not np.isin(twin.identity, self.source.identity).all():
             raise UnreadableFile(
-                f"{self.twin}: not a twin of {self.file}: it must hold the same particles in the same order"
+                self.twin,
+                Problem(
+                    f"not a twin of {self.file}: it must hold the same particles",
+                    "Simulate them again: arena data make NAME --twin-of FILE",
+                ),
             )
         return twin
+
+    def independent_events(self) -> Events:
+        """The sample of other particles. Raises: ValueError if there is none."""
+        if self.independent is None:
+            raise ValueError(f"{self.name} has no independent sample")
+        return open_events(self.independent, self.layout).read()
 
     def split(self, name: Split) -> Events:
         """Events for training or validation.
@@ -78,15 +102,40 @@ class Dataset:
             (``data_adapters.sealed_test``).
         """
         _refuse_test(name)
-        return select_split(self.events, name)
+        return self.source.select(self.rows(name))
 
     def twin_split(self, name: Split) -> Events | None:
-        """The twins of the events of a split, in the same order; None where there is no twin."""
+        """The twins of the events of a split, in the same order; None where there are none for all of them."""
         _refuse_test(name)
-        return None if self.twin_events is None else select_split(self.twin_events, name)
+        return self.twins_of(self.rows(name))
+
+    def rows(self, name: Split) -> NDArray[np.intp]:
+        """Numbers of the events of a split; of validation and test, as many as are judged.
+
+        Raises: UnreadableFile if the sample is so small that the split is empty.
+        """
+        rows = rows_of_split(self.source.identity, name)
+        if len(rows) == 0:
+            raise UnreadableFile(
+                self.file,
+                Problem(f"none of its {len(self.source)} events falls into the {name} split", "Give more events"),
+            )
+        if name == "train":
+            return rows
+        return rows[: max(1, EVALUATION_BYTES // (self.detector.num_cells * FLOAT32_BYTES))]
+
+    def twins_of(self, rows: NDArray[np.intp]) -> Events | None:
+        """The twins of the events with these numbers, in their order; None unless all have one."""
+        if self.twin_source is None:
+            return None
+        wanted, present = self.source.identity[rows], self.twin_source.identity
+        if not np.isin(wanted, present).all():
+            return None
+        order = np.argsort(present, kind="stable")
+        return self.twin_source.select(order[np.searchsorted(present, wanted, sorter=order)])
 
     def with_files(self, file: Path, twin: Path | None) -> Dataset:
-        """The same detector and layout, with files of one's own."""
+        """Files of one's own, of whatever detector they are."""
         return replace(
             self,
             name=file.stem,
@@ -95,6 +144,7 @@ class Dataset:
             twin=twin,
             independent=None,
             provenance=f"Read from {file.name}; nothing is known about how it was made.",
+            layout=None,
         )
 
 
@@ -103,18 +153,24 @@ def _refuse_test(name: Split) -> None:
         raise PermissionError("the test split is opened by the benchmark alone: a search sees train and validation")
 
 
-def _read_bytes(path: Path) -> bytes:
+def _files_of(path: Path | None) -> list[Path]:
+    if path is None:
+        return []
+    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+
+
+def _add_file(digest: hashlib._Hash, path: Path) -> None:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            while block := file.read(HASH_BLOCK):
+                digest.update(block)
     except OSError as error:
-        raise UnreadableFile(f"{path}: cannot be read ({error.strerror}). Check the path given to --data") from error
+        raise UnreadableFile(path, Problem(f"cannot be read ({error.strerror})", "Check the path")) from error
 
 
 ATLAS_PHOTONS_GEANT4 = Dataset(
     name="atlas-photons-geant4",
     title="ATLAS-like photons, Geant4, 9 energies from 1 to 262 GeV",
-    detector=ATLAS_PHOTONS,
-    reader=read_atlas_hdf5,
     file=SAMPLES / "atlas_photons_geant4.h5",
     twin=SAMPLES / "atlas_photons_geant4_twin.h5",
     independent=SAMPLES / "atlas_photons_geant4_independent.h5",
@@ -122,6 +178,7 @@ ATLAS_PHOTONS_GEANT4 = Dataset(
         "Geant4 11.4.p1 with physics models that need no data files, in a simplified geometry (flat plates "
         "instead of the accordion, no noise, no pile-up). Not ATLAS full simulation."
     ),
+    layout="atlas-hdf5",
 )
 
 DATASETS = Registry("dataset", ATLAS_PHOTONS_GEANT4)
@@ -129,7 +186,7 @@ DATASETS = Registry("dataset", ATLAS_PHOTONS_GEANT4)
 
 @dataclass(frozen=True)
 class DatasetFiles:
-    """A dataset as a job can carry it: a registered name, and files of one's own in its layout."""
+    """A dataset as a job can carry it: a registered name, and files of one's own."""
 
     name: str
     file: Path | None = None

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from data_adapters.datasets import Dataset
 from data_adapters.events import Events
-from data_adapters.splits import select_split
 
 
 def open_test_split(dataset: Dataset, log: Path, reason: str) -> tuple[Events, Events | None]:
@@ -32,5 +31,5 @@ def open_test_split(dataset: Dataset, log: Path, reason: str) -> tuple[Events, E
         file.write(json.dumps(opening) + "\n")
         file.flush()
         os.fsync(file.fileno())
-    twins = None if dataset.twin_events is None else select_split(dataset.twin_events, "test")
-    return select_split(dataset.events, "test"), twins
+    rows = dataset.rows("test")
+    return dataset.source.select(rows), dataset.twins_of(rows)

@@ -11,6 +11,7 @@ import hashlib
 from typing import Literal, get_args
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from data_adapters.events import Events
@@ -27,6 +28,16 @@ def identities(*columns: NDArray[np.generic]) -> NDArray[np.uint64]:
     return np.array([_hash64(row.tobytes()) for row in table], dtype=np.uint64)
 
 
+def identities_with_occurrence(*columns: NDArray[np.generic]) -> NDArray[np.uint64]:
+    """Identity where several events may have the very same conditions; shape (N,).
+
+    The how-manieth event with these values it is counts as a further column. So a twin in the same order has the
+    same identities, and the showers of one discrete energy spread over all splits.
+    """
+    occurrence = pd.DataFrame(dict(enumerate(columns))).groupby(list(range(len(columns)))).cumcount()
+    return identities(*columns, occurrence.to_numpy())
+
+
 def split_of(identity: NDArray[np.uint64]) -> NDArray[np.str_]:
     """Name of the split of each event, shape (N,)."""
     uniform = np.array([_hash64(b"split" + value.tobytes()) for value in identity], dtype=np.float64) / 2.0**64
@@ -34,14 +45,22 @@ def split_of(identity: NDArray[np.uint64]) -> NDArray[np.str_]:
     return np.array(SPLITS)[np.searchsorted(edges, uniform, side="right")]
 
 
-def select_split(events: Events, split: Split) -> Events:
-    """The events of one split, in the order of the file.
+def rows_of_split(identity: NDArray[np.uint64], split: Split) -> NDArray[np.intp]:
+    """Numbers of the events of one split, in the order of the file.
 
     Raises: UnknownName if there is no such split.
     """
     if split not in SPLITS:
         raise UnknownName("split", split, SPLITS)
-    return events.select(split_of(events.identity) == split)
+    return np.flatnonzero(split_of(identity) == split)
+
+
+def select_split(events: Events, split: Split) -> Events:
+    """The events of one split, in the order of the sample.
+
+    Raises: UnknownName if there is no such split.
+    """
+    return events.select(rows_of_split(events.identity, split))
 
 
 def _hash64(data: bytes) -> int:
