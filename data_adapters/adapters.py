@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from data_adapters.adapter import Adapter
-from data_adapters.atlas_hdf5 import ATLAS_HDF5
+from data_adapters.layouts.atlas_hdf5 import ATLAS_HDF5
 from data_adapters.options import parse_options
 from data_adapters.problems import Problem, UnreadableFile
 from data_adapters.registry import Registry

@@ -1,6 +1,6 @@
 """Observables: what is computed from a shower before two samples are compared."""
 
-from data_adapters.atlas_hdf5 import ATLAS_PHOTONS
+from data_adapters.layouts.atlas_hdf5 import ATLAS_PHOTONS
 from data_adapters.registry import Registry
 from metrics.observables.component import Observable
 from metrics.observables.energy_response import ENERGY_RESPONSE

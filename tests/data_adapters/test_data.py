@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from data_adapters.atlas_hdf5 import ATLAS_PHOTONS, UnreadableFile, read_atlas_hdf5
+from data_adapters.layouts.atlas_hdf5 import ATLAS_PHOTONS, UnreadableFile, read_atlas_hdf5
 from data_adapters.datasets import ATLAS_PHOTONS_GEANT4, DATASETS
 from data_adapters.events import Events, InvalidEvents
 from data_adapters.registry import Registry, UnknownName
