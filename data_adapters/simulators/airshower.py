@@ -5,20 +5,38 @@ and the program published with it; of the two samples: M. Erdmann, L. Geiger, J.
 and refining particle detector simulations using the Wasserstein distance in adversarial networks*, section 3
 (arXiv:1802.03325). Showers are vertical and have one depth of maximum. What the papers leave open, and what was
 chosen, is in docs/airshower.md.
+
+File that the simulators write (HDF5): ``traces`` (N, 9, 9, 80) float32 [VEM] in steps of 1/32 VEM, ``energy`` (N,)
+float64 [EeV], ``core`` (N, 2) float64 [m]; the attributes hold all parameters, units, the seed and the source.
 """
 
 # Axes: N events, S = 9 x 9 stations flattened, n stations (of some events) that saw particles, T time bins.
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
+from functools import partial
+from pathlib import Path
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
 from scipy.special import ndtr
 
+from data_adapters.hdf5 import Needed, check_datasets, open_hdf5, read_column
+from data_adapters.options import parse_options
+from data_adapters.registry import UnknownName
+from data_adapters.simulators.component import InvalidRequest, Request, Simulator
+
 BLOCK_EVENTS = 100  # events that share random streams: event i depends on (seed, i // BLOCK_EVENTS) and its place
+CHUNK_EVENTS = 20  # that a file stores together: half a megabyte
+STEPS_PER_VEM = 32  # of stored traces; a power of two, so that rounded numbers compress well
 MULTINOMIAL_FROM = 500  # particles; from here on a multinomial is faster than one random number a particle
 
 # Vertical depth X(h) = a + b exp(−h/c) of the US standard atmosphere (Keilhauer's parameters of the lowest layer of
@@ -28,6 +46,7 @@ ATMOSPHERE_A, ATMOSPHERE_B, ATMOSPHERE_C, ATMOSPHERE_TOP_M = -149.801663, 1183.6
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Counts = NDArray[np.int64]
+Block = Callable[[], "AirShowers"]
 
 
 def vertical_depth(height_m: float) -> float:
@@ -77,7 +96,8 @@ class ShowerArray:
         noise_vem: Mean of the absolute noise of a bin.
         noise_spread: Standard deviation of the absolute noise, in units of its mean.
         trigger_factor: A station triggers if its trace sums up to at least this times the mean noise of a trace.
-    Raises: ValueError for a shower maximum that does not lie above the array and below 7 km.
+    Raises: ValueError for a number that is negative or not finite, and for a shower maximum that does not lie above
+        the array and below 7 km.
     """
 
     stations: int = 9
@@ -105,6 +125,9 @@ class ShowerArray:
     trigger_factor: float = 1.2
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, ShowerComponent) and not (np.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} is {value}; give a number that is 0 or more")
         shallowest, deepest = vertical_depth(ATMOSPHERE_TOP_M), vertical_depth(self.height_m)
         if not shallowest <= self.shower_maximum_g_cm2 < deepest:
             raise ValueError(
@@ -180,24 +203,19 @@ def simulate(parameters: ShowerArray, events: int, seed: int, first: int = 0) ->
 
 def simulate_blocks(parameters: ShowerArray, events: int, seed: int, first: int = 0) -> Iterator[AirShowers]:
     """As ``simulate``, in portions of at most ``BLOCK_EVENTS`` events."""
-    _check_request(events, seed, first)
-    for block, inside in _blocks(first, first + events):
-        energy, core = _draw_showers(parameters, seed, block)
-        yield _respond(parameters, energy, core, seed, block).select(inside)
+    for block in _new_showers(parameters, events, seed, first):
+        yield block()
 
 
-def simulate_again(parameters: ShowerArray, energy: Array, core: Array, seed: int) -> Iterator[AirShowers]:
-    """The response to given showers, in portions of at most ``BLOCK_EVENTS`` events.
+def simulate_again(parameters: ShowerArray, energy: Array, core: Array, seed: int) -> AirShowers:
+    """The response to given showers.
 
     Args:
         energy: [EeV], shape (N,).
         core: [m], shape (N, 2).
     Raises: ValueError for a negative seed, or no showers.
     """
-    _check_request(len(energy), seed, 0)
-    for block, inside in _blocks(0, len(energy)):
-        rows = np.minimum(block * BLOCK_EVENTS + np.arange(BLOCK_EVENTS), len(energy) - 1)  # blocks are always full
-        yield _respond(parameters, energy[rows], core[rows], seed, block).select(inside)
+    return _joined([block() for block in _given_showers(parameters, len(energy), energy, core, seed)])
 
 
 def integrated(traces: Floats) -> Floats:
@@ -263,6 +281,31 @@ def arrival_probabilities(parameters: ShowerArray, median: Array, delay: Array) 
     with np.errstate(divide="ignore"):  # nothing comes before the delay: log 0 = −∞ has probability 0
         standard = np.log(after_delay / median[..., None]) / parameters.time_spread
     return np.diff(ndtr(standard), axis=-1)
+
+
+def _new_showers(parameters: ShowerArray, events: int, seed: int, first: int = 0) -> Iterator[Block]:
+    """What simulates each block of a sequence."""
+    _check_request(events, seed, first)
+    for block, inside in _blocks(first, first + events):
+        yield partial(_simulate_block, parameters, seed, block, inside)
+
+
+def _given_showers(parameters: ShowerArray, events: int, energy: Array, core: Array, seed: int) -> Iterator[Block]:
+    """What simulates the response to each block of the first ``events`` of given showers.
+
+    Blocks are filled up and cut afterwards, so that the first events do not depend on how many are asked for.
+    """
+    _check_request(events, seed, 0)
+    for block, inside in _blocks(0, events):
+        rows = np.minimum(block * BLOCK_EVENTS + np.arange(BLOCK_EVENTS), len(energy) - 1)
+        yield partial(_simulate_block, parameters, seed, block, inside, (energy[rows], core[rows]))
+
+
+def _simulate_block(
+    parameters: ShowerArray, seed: int, block: int, inside: slice, showers: tuple[Array, Array] | None = None
+) -> AirShowers:
+    energy, core = showers or _draw_showers(parameters, seed, block)
+    return _respond(parameters, energy, core, seed, block).select(inside)
 
 
 def _draw_showers(parameters: ShowerArray, seed: int, block: int) -> tuple[Array, Array]:
@@ -384,3 +427,155 @@ def _joined(parts: list[AirShowers]) -> AirShowers:
         np.concatenate([part.core for part in parts]),
         np.concatenate([part.particles for part in parts], axis=1),
     )
+
+
+# What the papers leave open, and the options of the simulators therefore let choose.
+OPEN_PARAMETERS = (
+    "shower_maximum_g_cm2",
+    "core_radius_m",
+    "relative_noise",
+    "noise_vem",
+    "noise_spread",
+    "number_spread",
+    "trigger_factor",
+)
+
+
+def make_file(name: str, parameters: ShowerArray, request: Request) -> int:
+    """Write a file of the layout above; ``name`` is that of the simulator. Returns the number of events.
+
+    Raises: InvalidRequest if the file exists and may not be replaced, or a twin is asked for of a file with other
+        parameters or with the same seed; UnknownName and InvalidOption for options; UnreadableFile for a file that
+        cannot have a twin; ValueError for parameters that cannot be.
+    """
+    if request.out.exists() and not request.force:
+        raise InvalidRequest(f"{request.out} exists: give another name, or --force to replace it")
+    parameters = _with_options(parameters, request.options)
+    if request.twin_of is None:
+        events, blocks = request.events, _new_showers(parameters, request.events, request.seed)
+    else:
+        energy, core = _showers_to_repeat(parameters, request, request.twin_of)
+        events = request.events or len(energy)
+        blocks = _given_showers(parameters, events, energy, core, request.seed)
+    request.out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = request.out.with_name(f".{request.out.name}.{os.getpid()}")
+    try:
+        with h5py.File(unfinished, "w") as file:
+            _describe(file, name, parameters, request)
+            _write(file, parameters, events, _in_order(blocks, request.processes))
+        unfinished.replace(request.out)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return events
+
+
+def _with_options(parameters: ShowerArray, options: Mapping[str, str]) -> ShowerArray:
+    for option in options:
+        if option not in OPEN_PARAMETERS:
+            raise UnknownName("option", option, OPEN_PARAMETERS)
+    given = parse_options(ShowerArray, options)
+    return replace(parameters, **{option: getattr(given, option) for option in options})
+
+
+def _showers_to_repeat(parameters: ShowerArray, request: Request, path: Path) -> tuple[Array, Array]:
+    """Energies [EeV] and cores [m] of the file of which a twin is made."""
+    stored = check_datasets(path, (Needed("energy"), Needed("core", (2,))))
+    with open_hdf5(path) as file:
+        attributes = dict(file.attrs)
+    if attributes.get("seed") == request.seed:
+        raise InvalidRequest(f"{path} was made with seed {request.seed}: a twin needs other numbers, give another seed")
+    for name, value in _as_attributes(parameters).items():
+        if attributes.get(name, value) != value:
+            raise InvalidRequest(
+                f"{path} was made with {name} = {attributes[name]}, its twin would be with {value}: use the simulator "
+                f"that made it ({attributes.get('simulator', 'unknown')}), with the same options"
+            )
+    if request.events > stored:
+        raise InvalidRequest(f"{request.events} twins were asked for; {path} holds {stored} events")
+    return read_column(path, "energy"), read_column(path, "core")
+
+
+def _as_attributes(parameters: ShowerArray) -> dict[str, float]:
+    """Every parameter, those of the components with the name of the component before theirs."""
+    values: dict[str, float] = {}
+    for name, value in asdict(parameters).items():
+        values.update(
+            {f"{name}_{key}": part for key, part in value.items()} if isinstance(value, dict) else {name: value}
+        )
+    return values
+
+
+def _describe(file: h5py.File, name: str, parameters: ShowerArray, request: Request) -> None:
+    file.attrs["description"] = (
+        "Vertical air showers on a surface array of water-Cherenkov stations, parameterised: signal traces that begin "
+        f"with the shower front, rounded to 1/{STEPS_PER_VEM} VEM, 0 in stations that have not triggered; energy of "
+        "the proton; where its axis hits the array. station_positions: (9, 9, 2) [m]."
+    )
+    file.attrs["source"] = "Parameterisation of arXiv:1708.00647, samples as in arXiv:1802.03325, section 3"
+    file.attrs["units"] = "traces: VEM; energy: EeV; core: m"
+    file.attrs["simulator"] = name
+    file.attrs["seed"] = request.seed
+    file.attrs["station_positions"] = parameters.positions
+    for parameter, value in _as_attributes(parameters).items():
+        file.attrs[parameter] = value
+
+
+def _write(file: h5py.File, parameters: ShowerArray, events: int, blocks: Iterable[AirShowers]) -> None:
+    trace_shape = (parameters.stations, parameters.stations, parameters.time_bins)
+    traces = file.create_dataset(
+        "traces",
+        (events, *trace_shape),
+        np.float32,
+        chunks=(min(CHUNK_EVENTS, events), *trace_shape),
+        compression="gzip",
+        shuffle=True,
+    )
+    energy = file.create_dataset("energy", (events,), np.float64)
+    core = file.create_dataset("core", (events, 2), np.float64)
+    start = 0
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    for showers in track(blocks, "air showers", -(-events // BLOCK_EVENTS), console=console, disable=hidden):
+        rows = slice(start, start + len(showers))
+        traces[rows] = np.rint(showers.traces * STEPS_PER_VEM) / np.float32(STEPS_PER_VEM)
+        energy[rows], core[rows] = showers.energy, showers.core
+        start = rows.stop
+
+
+def _in_order(blocks: Iterable[Block], workers: int) -> Iterator[AirShowers]:
+    """The results of blocks in their order, a few of them ahead; threads do, since numpy computes without the lock."""
+    if workers == 1:
+        for block in blocks:
+            yield block()
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        ahead: deque[Future[AirShowers]] = deque()
+        for block in blocks:
+            ahead.append(pool.submit(block))
+            if len(ahead) > 2 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+PROVENANCE = (
+    "The parameterised simulation of the paper, with vertical showers that reach their maximum at 750 g/cm²; what the "
+    "paper leaves open is chosen. No real showers, and not the simulation of an observatory."
+)
+
+AIRSHOWER_DATA = Simulator(
+    name="airshower-data",
+    title="Air showers on 9×9 stations, muons : electromagnetic signal 30 : 70",
+    suffix=".h5",
+    needs="nothing",
+    make=partial(make_file, "airshower-data", DATA),
+    provenance=PROVENANCE,
+)
+AIRSHOWER_SIMULATION = Simulator(
+    name="airshower-simulation",
+    title="Air showers on 9×9 stations, 70 : 30, absolute noise and fluctuations halved",
+    suffix=".h5",
+    needs="nothing",
+    make=partial(make_file, "airshower-simulation", SIMULATION),
+    provenance=PROVENANCE,
+)

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from data_adapters.options import InvalidOption
+from data_adapters.registry import UnknownName
 from data_adapters.simulators import airshower
-from data_adapters.simulators.airshower import DATA, SIMULATION, AirShowers, ShowerArray, integrated, simulate
+from data_adapters.simulators.airshower import (
+    AIRSHOWER_DATA,
+    AIRSHOWER_SIMULATION,
+    DATA,
+    SIMULATION,
+    AirShowers,
+    ShowerArray,
+    integrated,
+    simulate,
+)
+from data_adapters.simulators.component import InvalidRequest, Request, Simulator
+
+SAMPLES = Path(airshower.__file__).parents[1] / "samples"
 
 SETS = pytest.mark.parametrize("parameters", [DATA, SIMULATION], ids=["data", "simulation"])
 ONLY_MUONS = replace(DATA, muon_fraction=1.0, noise_vem=0.0, relative_noise=0.0)
@@ -23,13 +39,7 @@ Array = NDArray[np.float64]
 def respond(parameters: ShowerArray, energy: float, events: int, seed: int = 1) -> AirShowers:
     """Showers of one energy [EeV] that all hit (300, 200) m."""
     energies, cores = np.full(events, energy), np.tile([300.0, 200.0], (events, 1))
-    parts = list(airshower.simulate_again(parameters, energies, cores, seed))
-    return AirShowers(
-        np.concatenate([part.traces for part in parts]),
-        energies,
-        cores,
-        np.concatenate([part.particles for part in parts], axis=1),
-    )
+    return airshower.simulate_again(parameters, energies, cores, seed)
 
 
 def distances(parameters: ShowerArray = DATA) -> Array:
@@ -257,13 +267,12 @@ def test_seeds_and_blocks_differ() -> None:
 
 def test_a_second_simulation_keeps_the_showers_and_changes_the_response() -> None:
     showers = simulate(DATA, 130, seed=8)
-    again = list(airshower.simulate_again(DATA, showers.energy, showers.core, seed=9))
-    np.testing.assert_array_equal(np.concatenate([part.energy for part in again]), showers.energy)
-    np.testing.assert_array_equal(np.concatenate([part.core for part in again]), showers.core)
-    traces = np.concatenate([part.traces for part in again])
-    assert (traces != showers.traces).any(axis=(1, 2, 3)).all()
-    same = list(airshower.simulate_again(DATA, showers.energy, showers.core, seed=8))
-    np.testing.assert_array_equal(np.concatenate([part.traces for part in same])[:100], showers.traces[:100])
+    again = airshower.simulate_again(DATA, showers.energy, showers.core, seed=9)
+    np.testing.assert_array_equal(again.energy, showers.energy)
+    np.testing.assert_array_equal(again.core, showers.core)
+    assert (again.traces != showers.traces).any(axis=(1, 2, 3)).all()
+    same = airshower.simulate_again(DATA, showers.energy, showers.core, seed=8)
+    np.testing.assert_array_equal(same.traces[:100], showers.traces[:100])  # a whole block
 
 
 def test_impossible_requests_are_refused() -> None:
@@ -276,3 +285,102 @@ def test_impossible_requests_are_refused() -> None:
     for depth in (100.0, 900.0):
         with pytest.raises(ValueError, match=r"give a depth from \d+\.\d up to 872\.\d g/cm²"):
             replace(DATA, shower_maximum_g_cm2=depth)
+    for value in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=r"number_spread is .*; give a number that is 0 or more"):
+            replace(DATA, number_spread=value)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize(
+    ("simulator", "parameters"),
+    [(AIRSHOWER_DATA, DATA), (AIRSHOWER_SIMULATION, SIMULATION)],
+    ids=["data", "simulation"],
+)
+def test_a_file_holds_the_showers_in_steps(
+    simulator: Simulator, parameters: ShowerArray, processes: int, tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "showers.h5"
+    assert simulator.make(Request(events=330, out=out, seed=11, processes=processes)) == 330
+    showers = simulate(parameters, 330, seed=11)
+    with h5py.File(out) as file:
+        assert set(file) == {"traces", "energy", "core"}
+        assert file["traces"].dtype == np.float32
+        assert np.abs(file["traces"][()] - showers.traces)[showers.traces < 1e5].max() <= 1 / 64
+        np.testing.assert_array_equal(file["traces"][()] * 32 % 1, 0)
+        np.testing.assert_array_equal(file["energy"], showers.energy)
+        np.testing.assert_array_equal(file["core"], showers.core)
+        assert file.attrs["simulator"] == simulator.name
+        assert file.attrs["seed"] == 11
+        assert file.attrs["muon_fraction"] == parameters.muon_fraction
+        assert file.attrs["electromagnetic_distance_exponent"] == -6.1
+        np.testing.assert_array_equal(file.attrs["station_positions"], parameters.positions)
+    assert [path.name for path in out.parent.iterdir()] == ["showers.h5"]
+
+
+def test_a_file_is_replaced_only_by_force(tmp_path: Path) -> None:
+    out = tmp_path / "showers.h5"
+    out.write_text("mine")
+    with pytest.raises(InvalidRequest, match="exists: give another name"):
+        AIRSHOWER_DATA.make(Request(events=1, out=out))
+    assert out.read_text() == "mine"
+    assert AIRSHOWER_DATA.make(Request(events=1, out=out, force=True)) == 1
+    with h5py.File(out) as file:
+        assert file["traces"].shape == (1, 9, 9, 80)
+
+
+def test_what_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(airshower, "_measure", fail)
+    out = tmp_path / "showers.h5"
+    out.write_text("mine")
+    with pytest.raises(KeyboardInterrupt):
+        AIRSHOWER_DATA.make(Request(events=10, out=out, force=True))
+    assert out.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_twin_has_the_showers_of_a_file(tmp_path: Path) -> None:
+    energy, core = np.linspace(1, 100, 120), np.zeros((120, 2))
+    main, out = tmp_path / "main.h5", tmp_path / "twin.h5"
+    with h5py.File(main, "w") as file:
+        file["energy"], file["core"] = energy, core
+        file.attrs["seed"], file.attrs["muon_fraction"] = 5, 0.3
+    assert AIRSHOWER_DATA.make(Request(events=0, out=out, seed=6, twin_of=main)) == 120
+    assert AIRSHOWER_DATA.make(Request(events=7, out=tmp_path / "few.h5", seed=6, twin_of=main)) == 7
+    with h5py.File(out) as file, h5py.File(tmp_path / "few.h5") as few:
+        np.testing.assert_array_equal(file["energy"], energy)
+        np.testing.assert_array_equal(file["core"], core)
+        assert (integrated(file["traces"][()])[:, 4, 4] > 1000).all()
+        np.testing.assert_array_equal(few["traces"], file["traces"][:7])
+    with pytest.raises(InvalidRequest, match="made with seed 5: a twin needs other numbers"):
+        AIRSHOWER_DATA.make(Request(events=0, out=tmp_path / "same.h5", seed=5, twin_of=main))
+    with pytest.raises(InvalidRequest, match=r"made with muon_fraction = 0\.3, its twin would be with 0\.7"):
+        AIRSHOWER_SIMULATION.make(Request(events=0, out=tmp_path / "other.h5", seed=6, twin_of=main))
+    with pytest.raises(InvalidRequest, match="holds 120 events"):
+        AIRSHOWER_DATA.make(Request(events=121, out=tmp_path / "more.h5", seed=6, twin_of=main))
+
+
+def test_what_the_papers_leave_open_is_an_option(tmp_path: Path) -> None:
+    out = tmp_path / "showers.h5"
+    AIRSHOWER_DATA.make(Request(events=1, out=out, options={"shower_maximum_g_cm2": "700", "noise_vem": "0"}))
+    with h5py.File(out) as file:
+        assert (file.attrs["shower_maximum_g_cm2"], file.attrs["noise_vem"]) == (700, 0)
+        assert file.attrs["number_spread"] == 1
+    with pytest.raises(UnknownName, match="Nearest: 'relative_noise'"):
+        AIRSHOWER_DATA.make(Request(events=1, out=tmp_path / "no.h5", options={"relativ_noise": "0"}))
+    with pytest.raises(InvalidOption, match="it takes a number"):
+        AIRSHOWER_DATA.make(Request(events=1, out=tmp_path / "no.h5", options={"noise_vem": "much"}))
+
+
+def test_the_samples_are_pairs_that_the_code_makes() -> None:
+    with h5py.File(SAMPLES / "airshower_data.h5") as data, h5py.File(SAMPLES / "airshower_simulation.h5") as simulation:
+        np.testing.assert_array_equal(data["energy"], simulation["energy"])
+        np.testing.assert_array_equal(data["core"], simulation["core"])
+        for file, parameters in ((data, DATA), (simulation, SIMULATION)):
+            showers = simulate(parameters, 100, seed=int(file.attrs["seed"]))
+            np.testing.assert_array_equal(file["energy"][:100], showers.energy)
+            # Processors round exponentials differently, which moves a particle to the next bin now and then.
+            same = np.isclose(file["traces"][:100], showers.traces, rtol=1e-6, atol=1 / 64)
+            assert same.mean() > 0.999
