@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from data_adapters.adapter import Adapter
+from data_adapters.description import SUFFIX, Description, NamedLayout, description_beside, read_description
+from data_adapters.formats.registry import FORMATS
 from data_adapters.layouts.atlas_hdf5 import ATLAS_HDF5
-from data_adapters.options import parse_options
+from data_adapters.layouts.described import DESCRIBED, open_described
+from data_adapters.options import InvalidOption, NoOptions, parse_options
 from data_adapters.problems import Problem, UnreadableFile
-from data_adapters.registry import Registry
+from data_adapters.registry import Registry, UnknownName
 from data_adapters.source import EventSource, join
 
 # In this order a file is tried: the layouts with more keys come first.
 ADAPTERS: Registry[Adapter] = Registry(
     "layout",
     ATLAS_HDF5,
+    DESCRIBED,
 )
 
 
@@ -25,15 +29,50 @@ def open_events(path: Path, layout: str | None = None, options: Mapping[str, obj
     Args:
         layout: Name of an adapter; by default it is the description beside the file (same name, ``.toml``), else what
             the keys of the file tell.
-        options: Of the adapter.
+        options: Of the adapter; they go before those of a description.
     Raises: UnreadableFile; UnknownName for a layout or an option that does not exist; InvalidOption.
     """
+    if not path.exists():
+        raise UnreadableFile(path, Problem("there is no such file", "Check the path"))
+    description = _description_of(path) if layout in (None, DESCRIBED.name) else None
+    if description is not None:
+        return _open_description(description, options or {})
     if path.is_dir():
         return _open_folder(path, layout, options)
-    if not path.is_file():
-        raise UnreadableFile(path, Problem("there is no such file", "Check the path"))
     adapter = ADAPTERS[layout] if layout else recognise(path)
     return adapter.open(path, parse_options(adapter.options_class, options or {}))
+
+
+def _description_of(path: Path) -> Description | NamedLayout | None:
+    """What a description says of a file; None if there is none, or the one beside it is of another file."""
+    if path.suffix.lower() == SUFFIX and path.is_file():
+        return read_description(path)
+    beside = description_beside(path)
+    if beside is None:
+        return None
+    description = read_description(beside, path)
+    return description if description.file.resolve() == path.resolve() else None
+
+
+def _open_description(description: Description | NamedLayout, options: Mapping[str, object]) -> EventSource:
+    if isinstance(description, NamedLayout):
+        _check_named(description)
+        return open_events(description.file, description.layout, {**description.options, **options})
+    parse_options(NoOptions, options)
+    if not description.file.is_dir():
+        return open_described(description)
+    files = _files_of(description.file)
+    return join([open_described(description, file) for file in files], description.file)
+
+
+def _check_named(description: NamedLayout) -> None:
+    key = "layout"
+    try:
+        adapter = ADAPTERS[description.layout]
+        key = "options"
+        parse_options(adapter.options_class, description.options)
+    except (UnknownName, InvalidOption) as error:
+        raise UnreadableFile(description.path, Problem(str(error), "Mend it", key)) from error
 
 
 def recognise(path: Path) -> Adapter:
@@ -54,10 +93,16 @@ def recognise(path: Path) -> Adapter:
 
 
 def _open_folder(path: Path, layout: str | None, options: Mapping[str, object] | None) -> EventSource:
-    suffixes = {suffix for adapter in ADAPTERS.values() for suffix in adapter.suffixes} - {".toml"}
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes)
+    return join([open_events(file, layout, options) for file in _files_of(path)], path)
+
+
+def _files_of(folder: Path) -> list[Path]:
+    suffixes = {suffix for adapter in ADAPTERS.values() for suffix in adapter.suffixes}
+    suffixes |= {suffix for kind in FORMATS.values() for suffix in kind.suffixes}
+    suffixes.discard(SUFFIX)
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in suffixes)
     if not files:
         raise UnreadableFile(
-            path, Problem("no file in this folder can be read", f"Readable are {', '.join(sorted(suffixes))}")
+            folder, Problem("no file in this folder can be read", f"Readable are {', '.join(sorted(suffixes))}")
         )
-    return join([open_events(file, layout, options) for file in files], path)
+    return files
