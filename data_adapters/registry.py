@@ -50,6 +50,9 @@ class Registry(Mapping[str, ComponentT]):
         except KeyError:
             raise UnknownName(self.kind, name, self._components) from None
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._components
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._components)
 

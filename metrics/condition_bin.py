@@ -37,7 +37,7 @@ class ConditionBin:
     """Binning of one condition bin, frozen from the reference.
 
     Attributes:
-        condition: Value of the binning condition (incident energy [MeV]).
+        condition: Value of the binning condition, in its unit, that stands for the bin.
         events: Indices of its events in the sample, shape (n,).
         edges: Inner edges of the histogram of each distribution.
         starts: First positions of the merged bins of each profile.
@@ -88,20 +88,23 @@ def condition_bins(
         values: Observables of the reference events.
     Raises: ValueError if an event lies in no bin, a bin holds too few events, or an observable is constant.
     """
-    strangers = np.flatnonzero(~np.isin(condition, scorecard.condition_bins))
+    number = scorecard.bin_index(condition)
+    strangers = np.flatnonzero(number < 0)
     if len(strangers):
         raise ValueError(
             f"event {strangers[0]} of the reference lies at {condition[strangers[0]]:g}, in none of the condition "
             f"bins of {scorecard.name} ({', '.join(f'{value:g}' for value in scorecard.condition_bins)}): "
             "remove such events, or register a scorecard for them"
         )
-    return tuple(_condition_bin(scorecard, value, condition, values) for value in scorecard.condition_bins)
+    return tuple(
+        _condition_bin(scorecard, value, np.flatnonzero(number == index), values)
+        for index, value in enumerate(scorecard.condition_bins)
+    )
 
 
 def _condition_bin(
-    scorecard: Scorecard, value: float, condition: NDArray[np.float64], values: ObservableValues
+    scorecard: Scorecard, value: float, events: NDArray[np.intp], values: ObservableValues
 ) -> ConditionBin:
-    events = np.flatnonzero(condition == value)
     if len(events) < scorecard.smallest_sample:
         raise ValueError(
             f"{scorecard.name} needs {scorecard.smallest_sample} reference events in every condition bin; "

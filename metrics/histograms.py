@@ -6,16 +6,21 @@ Everything is returned as plain lists of finite numbers, ready to be written as 
 # Axes: N events, n events of one energy, V cells, B bins or positions.
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data_adapters.detector import Detector
 from data_adapters.events import Events, check_response
 from metrics.binning import bin_index
 from metrics.condition_bin import ConditionBin, condition_bins
 from metrics.discrepancies.chi_squared import chi_squared_table, p_value
-from metrics.observables import OBSERVABLES
+from metrics.labels import axis_label, bin_labels, in_mev
+from metrics.observables import observables_of
+from metrics.observables.along_axes import Grid, grids
 from metrics.observables.component import Observable
 from metrics.observables.energy_response import energy_response
 from metrics.scorecard import Scorecard
@@ -47,30 +52,38 @@ def histograms_for_plots(
         generated_response: Cell energies [MeV], shape (N, V), at the conditions of the reference.
         twin_response: The same particles simulated again, or None.
     Returns: One dictionary for each energy and observable: ``observable``, ``title``, ``unit``,
-        ``kind``, ``energy_mev``, ``edges`` (B + 1), ``edges_unit``, ``y_label``, ``reference``,
+        ``kind``, ``energy_mev``, ``label``, ``edges`` (B + 1), ``edges_unit``, ``y_label``, ``reference``,
         ``reference_error``, ``generated``, ``generated_error`` (B), ``floor`` (B, or None), ``chi2``,
         ``ndf``, ``p_value``.
     Raises: InvalidEvents for a response that cannot be judged.
     """
     names = (*scorecard.distributions, *scorecard.profiles)
-    condition = reference.conditions[reference.detector.binning_condition.name]
+    condition = _binning_values(reference)
     values = _observe(names, reference)
     generated = _observe(names, reference.with_response(generated_response))
     twin = None if twin_response is None else _observe(names, reference.with_response(twin_response))
+    bins = condition_bins(scorecard, condition, values)
+    detector = reference.detector
     return [
-        plot
-        for condition_bin in condition_bins(scorecard, condition, values)
-        for plot in _plots_in_bin(condition_bin, names, values, generated, twin)
+        plot | {"energy_mev": in_mev(condition_bin.condition, detector), "label": label}
+        for condition_bin, label in zip(bins, bin_labels(scorecard, detector), strict=True)
+        for plot in _plots_in_bin(condition_bin, observables_of(detector), values, generated, twin)
     ]
 
 
 def _observe(names: tuple[str, ...], events: Events) -> Values:
-    return {name: OBSERVABLES[name].function(events) for name in names}
+    observables = observables_of(events.detector)
+    return {name: observables[name].function(events) for name in names}
 
 
 def _plots_in_bin(
-    condition_bin: ConditionBin, names: tuple[str, ...], reference: Values, generated: Values, twin: Values | None
+    condition_bin: ConditionBin,
+    observables: Mapping[str, Observable],
+    reference: Values,
+    generated: Values,
+    twin: Values | None,
 ) -> list[dict[str, Any]]:
+    names = tuple(reference)
     ones = np.ones((1, len(condition_bin.events)))
     chi2, ndf = chi_squared_table(
         condition_bin, condition_bin.measure(reference), condition_bin.measure(generated), ones
@@ -79,13 +92,12 @@ def _plots_in_bin(
     events = condition_bin.events
     return [
         _plot(
-            OBSERVABLES[name],
+            observables[name],
             reference[name][events],
             generated[name][events],
             None if twin is None else twin[name][events],
         )
         | {
-            "energy_mev": condition_bin.condition,
             "chi2": float(value),
             "ndf": int(degrees),
             "p_value": float(probability),
@@ -114,6 +126,7 @@ def _plot(
         "kind": observable.kind,
         "edges": _numbers(edges),
         "edges_unit": observable.edges_unit if is_profile else observable.unit,
+        "x_label": observable.x_label if is_profile else observable.title,
         "y_label": "Mean energy / incident energy" if is_profile else "Fraction of events",
         "reference": _numbers(r),
         "reference_error": _numbers(r_error),
@@ -146,24 +159,32 @@ def mean_profile(values: NDArray[np.float64]) -> Curve:
     return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
 
 
-def mean_images(reference: Events, generated_response: NDArray[np.float32]) -> list[dict[str, Any]]:
-    """Mean shower of each energy, layer by layer.
+def mean_images(
+    reference: Events, generated_response: NDArray[np.float32], scorecard: Scorecard = ATLAS_PHOTONS_V1
+) -> list[dict[str, Any]]:
+    """Mean shower of each condition bin, layer by layer; of a volume, its sums along each axis.
 
-    Returns: One dictionary for each energy: ``energy_mev`` and ``layers``, a list of ``layer``,
-        ``eta_edges``, ``phi_edges`` [1, rad] and the mean E_cell / E_inc of ``reference`` and
-        ``generated`` as lists of rows (eta) of columns (phi).
+    Returns: One dictionary for each bin: ``energy_mev``, ``label`` and ``layers``, a list of ``layer``,
+        ``row_edges``, ``column_edges``, ``row_label``, ``column_label`` and the mean E_cell / E_inc of
+        ``reference`` and ``generated`` as lists of rows of columns.
     Raises: InvalidEvents for a response that cannot be judged.
     """
     check_response(generated_response, reference.detector)
-    condition = reference.conditions[reference.detector.binning_condition.name]
+    labels = bin_labels(scorecard, reference.detector)
+    number = scorecard.bin_index(_binning_values(reference))
     images = []
-    for value in np.unique(condition):
-        events = condition == value
+    for index, value in enumerate(scorecard.condition_bins):
         samples = {
-            "reference": _mean_shower(reference.response, reference, events),
-            "generated": _mean_shower(generated_response, reference, events),
+            "reference": _mean_shower(reference.response, reference, number == index),
+            "generated": _mean_shower(generated_response, reference, number == index),
         }
-        images.append({"energy_mev": float(value), "layers": _layer_images(reference, samples)})
+        images.append(
+            {
+                "energy_mev": in_mev(value, reference.detector),
+                "label": labels[index],
+                "layers": _layer_images(reference.detector, samples),
+            }
+        )
     return images
 
 
@@ -172,43 +193,64 @@ def _mean_shower(response: NDArray[np.float32], events: Events, which: NDArray[n
     return np.asarray(fraction.mean(axis=0), dtype=np.float64)
 
 
-def _layer_images(reference: Events, samples: Values) -> list[dict[str, Any]]:
-    detector = reference.detector
-    images = []
-    for layer in detector.layers:
-        image: dict[str, Any] = {
-            "layer": layer.name,
-            "eta_edges": _numbers(np.array(OBSERVABLES[f"lateral_eta_{layer.name}"].edges)),
-            "phi_edges": _numbers(np.array(OBSERVABLES[f"lateral_phi_{layer.name}"].edges)),
-        }
-        for sample, shower in samples.items():
-            rows = shower[detector.layer_slices[layer.name]].reshape(layer.shape)
-            image[sample] = [_numbers(row) for row in rows]
-        images.append(image)
-    return images
+def _layer_images(detector: Detector, samples: Values) -> list[dict[str, Any]]:
+    """Images of the grids with two axes, and of volumes their sums along each axis."""
+    return [
+        _image(grid, pair, samples)
+        for grid in grids(detector)
+        if not grid.summed
+        for pair in itertools.combinations(range(len(grid.axes)), 2)
+    ]
+
+
+def _image(grid: Grid, pair: tuple[int, int], samples: Values) -> dict[str, Any]:
+    rows, columns = (grid.axes[index] for index in pair)
+    others = tuple(index for index in range(len(grid.axes)) if index not in pair)
+    name = grid.prefix.removesuffix("_") or f"{rows.name}, {columns.name}"
+    image: dict[str, Any] = {
+        "layer": name,
+        "row_edges": _numbers(np.array(rows.edges)),
+        "column_edges": _numbers(np.array(columns.edges)),
+        "row_label": axis_label(rows),
+        "column_label": axis_label(columns),
+    }
+    shape = tuple(axis.num_cells for axis in grid.axes)
+    for sample, shower in samples.items():
+        image[sample] = [_numbers(row) for row in shower[grid.cells].reshape(shape).sum(axis=others)]
+    return image
+
+
+def _binning_values(events: Events) -> NDArray[np.float64]:
+    return events.conditions[events.detector.binning_condition.name]
 
 
 def response_against_energy(
-    reference: Events, generated_response: NDArray[np.float32], twin_response: NDArray[np.float32] | None = None
+    reference: Events,
+    generated_response: NDArray[np.float32],
+    twin_response: NDArray[np.float32] | None = None,
+    scorecard: Scorecard = ATLAS_PHOTONS_V1,
 ) -> list[dict[str, Any]]:
-    """Mean and resolution of E / E_inc against the incident energy.
+    """Mean and resolution of E / E_inc against the incident energy, in the condition bins of a scorecard.
 
     Source: ATL-SOFT-PUB-2018-001, figure 4b.
 
     Returns: Two dictionaries (``quantity`` "mean" and "resolution", the standard deviation over the
         mean): ``y_label``, ``energy_mev`` (E), and ``reference``, ``generated`` and ``floor`` with
-        ``…_error`` (E each; None without a twin).
+        ``…_error`` (E each; None without a twin). None where the bins are not those of an energy.
     Raises: InvalidEvents for a response that cannot be judged.
     """
-    energies = np.unique(reference.incident_energy)
+    if not reference.detector.binning_condition.energy:
+        return []
+    energies = np.array([in_mev(value, reference.detector) for value in scorecard.condition_bins])
+    number = scorecard.bin_index(_binning_values(reference))
     responses = {"reference": reference.response, "generated": generated_response, "floor": twin_response}
     curves = {
-        sample: None if response is None else _response_curves(reference.with_response(response), energies)
+        sample: None if response is None else _response_curves(reference.with_response(response), number)
         for sample, response in responses.items()
     }
     plots = []
-    for index, (quantity, label) in enumerate((("mean", "Mean of E / E_inc"), ("resolution", "σ(E) / ⟨E⟩"))):
-        plot: dict[str, Any] = {"quantity": quantity, "y_label": label, "energy_mev": _numbers(energies)}
+    for index, (name, label) in enumerate((("mean", "Mean of E / E_inc"), ("resolution", "σ(E) / ⟨E⟩"))):
+        plot: dict[str, Any] = {"quantity": name, "y_label": label, "energy_mev": _numbers(energies)}
         for sample, curve in curves.items():
             plot[sample] = None if curve is None else _numbers(curve[index][0])
             plot[f"{sample}_error"] = None if curve is None else _numbers(curve[index][1])
@@ -216,9 +258,9 @@ def response_against_energy(
     return plots
 
 
-def _response_curves(events: Events, energies: NDArray[np.float64]) -> tuple[Curve, Curve]:
+def _response_curves(events: Events, number: NDArray[np.intp]) -> tuple[Curve, Curve]:
     response = energy_response(events)
-    samples = [response[events.incident_energy == energy] for energy in energies]
+    samples = [response[number == index] for index in range(number.max() + 1)]
     num = np.array([len(sample) for sample in samples])
     mean = np.array([sample.mean() for sample in samples])
     deviation = np.array([sample.std(ddof=1) for sample in samples])

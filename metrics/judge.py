@@ -18,7 +18,8 @@ from metrics.discrepancies import METRICS
 from metrics.discrepancies.chi_squared import chi_squared_table, p_value
 from metrics.estimate import Estimate
 from metrics.judgement import Judgement
-from metrics.observables import OBSERVABLES
+from metrics.labels import bin_labels
+from metrics.observables import observables_of
 from metrics.scorecard import Scorecard
 
 
@@ -110,7 +111,8 @@ class Judge:
 
     def _observe(self, events: Events) -> dict[str, NDArray[np.float64]]:
         names = (*self.scorecard.distributions, *self.scorecard.profiles)
-        return {name: OBSERVABLES[name].function(events) for name in names}
+        observables = observables_of(events.detector)
+        return {name: observables[name].function(events) for name in names}
 
     def _measure(self, response: NDArray[np.float32]) -> list[Measurement]:
         check_response(response, self.reference.detector)
@@ -163,8 +165,9 @@ class Judge:
         )
 
     def _by_energy(self, comparison: _Comparison) -> list[dict[str, Any]]:
+        labels = bin_labels(self.scorecard, self.reference.detector)
         return [
-            {"energy": condition_bin.condition}
+            {"energy": condition_bin.condition, "label": labels[index]}
             | {name: comparison.estimate_in_bin(name, index).to_json() for name in comparison.values}
             for index, condition_bin in enumerate(self.bins)
         ]

@@ -20,10 +20,10 @@ class Judgement:
         excess: Score minus the floor (full simulation at the same conditions), with the error of the
             difference; None without a twin.
         z: Excess over its error; None without a twin or without errors.
-        by_energy: One entry for each condition bin: ``energy`` [MeV], and for ``score`` and every
-            metric ``{"value", "error"}``.
-        chi2: One entry for each observable and energy: ``observable``, ``energy`` [MeV], ``chi2``,
-            ``ndf``, ``p_value``.
+        by_energy: One entry for each condition bin: ``energy`` (the value that stands for it, in the unit of the
+            condition), ``label``, and for ``score`` and every metric ``{"value", "error"}``.
+        chi2: One entry for each observable and condition bin: ``observable``, ``energy``, ``chi2``, ``ndf``,
+            ``p_value``.
         merged_bins: Bins of all histograms and profiles that were lost by merging.
     """
 

@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Scorecard:
@@ -23,6 +26,8 @@ class Scorecard:
         distributions: Observables with one value per event.
         profiles: Observables with a mean profile.
         condition_bins: Values of the binning condition; every metric is computed in each and averaged.
+        condition_edges: Edges of bins of the condition, where it is continuous (the first and the last bin are open);
+            ``condition_bins`` are then the values that stand for them.
         smallest_sample: Fewest reference events in a condition bin.
         quantile_bins: Bins of a histogram, between quantiles of the reference.
         smallest_count: Fewest reference entries in a bin; adjacent bins are merged.
@@ -46,12 +51,23 @@ class Scorecard:
     weights: Mapping[str, float]
     scales: Mapping[str, float]
     reported: tuple[str, ...]
+    condition_edges: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if set(self.weights) != set(self.scales):
             raise ValueError(f"{self.name}: weights are given for {set(self.weights)}, scales for {set(self.scales)}")
         if not all(value > 0 for value in (*self.weights.values(), *self.scales.values())):
             raise ValueError(f"{self.name}: weights and scales must be positive; leave out what should not count")
+        if self.condition_edges and len(self.condition_edges) != len(self.condition_bins) + 1:
+            raise ValueError(f"{self.name}: {len(self.condition_bins)} condition bins need one edge more")
+
+    def bin_index(self, condition: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Number of the condition bin of each event, shape (N,); −1 for a value in none of them."""
+        if self.condition_edges:
+            return np.searchsorted(self.condition_edges[1:-1], condition, side="right")
+        values = np.array(self.condition_bins)
+        index = np.searchsorted(values, condition).clip(max=len(values) - 1)
+        return np.where(values[index] == condition, index, -1)
 
     @cached_property
     def coefficients(self) -> dict[str, float]:
@@ -67,4 +83,7 @@ class Scorecard:
 
     def to_json(self) -> dict[str, Any]:
         """Everything declared, as plain JSON values."""
-        return asdict(self)
+        values = asdict(self)
+        if not self.condition_edges:
+            del values["condition_edges"]  # so that cards without edges keep their identity
+        return values

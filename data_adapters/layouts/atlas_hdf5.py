@@ -21,7 +21,7 @@ from data_adapters.source import EventSource
 from data_adapters.splits import identities
 
 MIDDLE_CELL_ETA, MIDDLE_CELL_PHI = 0.025, 2 * math.pi / 256
-LOWEST_ENERGY_MEV, HIGHEST_ENERGY_MEV = 100.0, 1e7  # in GeV, no photon of this sample would lie in between
+LOWEST_ENERGY_MEV, HIGHEST_ENERGY_MEV = 100.0, 1e9  # energies given in GeV or eV do not lie in between
 
 
 def _layer(name: str, shape: tuple[int, int], cell_size: tuple[float, float], depth_x0: float) -> Layer:

@@ -26,6 +26,7 @@ class Observable:
         function: Events to values of shape (N,), or (N, P) for a profile with P positions.
         edges: Cell borders along the axis of a profile, P + 1 of them; empty for a distribution.
         edges_unit: Unit of the borders.
+        x_label: What the axis of a profile is.
     """
 
     name: str
@@ -36,3 +37,4 @@ class Observable:
     function: Callable[[Events], NDArray[np.float64]]
     edges: tuple[float, ...] = ()
     edges_unit: str = ""
+    x_label: str = "distance from the centre of the window"

@@ -25,8 +25,6 @@ def _lateral_shape(layer: Layer, axis: Literal[0, 1], name: str, symbol: str, un
         energy = cells.sum(axis=2 - axis, dtype=np.float64)
         return np.asarray(energy / events.incident_energy[:, None], dtype=np.float64)
 
-    half = layer.cell_size[axis] / 2
-    positions = layer.positions(axis)
     return Observable(
         name=f"lateral_{name}_{layer.name}",
         title=f"Mean lateral shape in {symbol}, {layer.name}",
@@ -34,6 +32,6 @@ def _lateral_shape(layer: Layer, axis: Literal[0, 1], name: str, symbol: str, un
         source="ATL-SOFT-PUB-2018-001, figures 3b and 3c; every layer, divided by the incident energy",
         kind="profile",
         function=energy_along_axis,
-        edges=(float(positions[0] - half), *(float(position + half) for position in positions)),
+        edges=layer.axes[axis].edges,
         edges_unit=unit,
     )

@@ -10,14 +10,17 @@ import h5py
 import numpy as np
 import pytest
 
-from data_adapters.layouts.atlas_hdf5 import ATLAS_PHOTONS, UnreadableFile, read_atlas_hdf5
+from data_adapters.adapters import open_events
 from data_adapters.datasets import ATLAS_PHOTONS_GEANT4, DATASETS
 from data_adapters.events import Events, InvalidEvents
+from data_adapters.layouts.atlas_hdf5 import ATLAS_PHOTONS
+from data_adapters.problems import UnreadableFile
 from data_adapters.registry import Registry, UnknownName
 from data_adapters.sealed_test import open_test_split
 from data_adapters.splits import FRACTIONS, SPLITS, select_split, split_of
 
 SAMPLE = ATLAS_PHOTONS_GEANT4
+EVENTS = SAMPLE.source.read()
 
 
 @pytest.fixture
@@ -33,8 +36,10 @@ def test_the_detector_agrees_with_what_the_file_says_of_it() -> None:
     layers = ATLAS_PHOTONS.layers
     assert [layer.name for layer in layers] == list(attributes["layers"])
     np.testing.assert_array_equal([layer.shape for layer in layers], attributes["layer_shapes_eta_phi"])
-    np.testing.assert_allclose([layer.cell_size[0] for layer in layers], attributes["cell_size_eta"])
-    np.testing.assert_allclose([layer.cell_size[1] for layer in layers], attributes["cell_size_phi"])
+    for number, key in enumerate(("cell_size_eta", "cell_size_phi")):
+        sizes = [np.diff(layer.axes[number].edges) for layer in layers]
+        np.testing.assert_allclose([size.mean() for size in sizes], attributes[key])
+        assert all(np.ptp(size) < 1e-12 for size in sizes)
     np.testing.assert_allclose([layer.depth_x0 for layer in layers], attributes["layer_centre_X0"], rtol=1e-7)
 
 
@@ -45,27 +50,27 @@ def test_the_window_has_266_cells_without_gaps() -> None:
 
 
 def test_the_shower_lies_in_the_middle_of_the_middle_layer() -> None:
-    middle = SAMPLE.events.response[:, ATLAS_PHOTONS.layer_slices["middle"]].mean(axis=0).reshape(7, 7)
+    middle = EVENTS.response[:, ATLAS_PHOTONS.layer_slices["middle"]].mean(axis=0).reshape(7, 7)
     assert np.unravel_index(middle.argmax(), (7, 7)) == (3, 3)
 
 
 def test_the_sample_is_balanced_in_nine_energies() -> None:
-    energies, counts = np.unique(SAMPLE.events.incident_energy, return_counts=True)
+    energies, counts = np.unique(EVENTS.incident_energy, return_counts=True)
     np.testing.assert_array_equal(energies, 2.0 ** np.arange(10, 19))
     assert set(counts) == {565}
 
 
 def test_splits_cover_everything_and_never_overlap() -> None:
-    parts = {name: set(select_split(SAMPLE.events, name).identity) for name in SPLITS}
-    assert len(set.union(*parts.values())) == sum(map(len, parts.values())) == len(SAMPLE.events)
+    parts = {name: set(select_split(EVENTS, name).identity) for name in SPLITS}
+    assert len(set.union(*parts.values())) == sum(map(len, parts.values())) == len(EVENTS)
     for name, fraction in FRACTIONS.items():
-        assert len(parts[name]) / len(SAMPLE.events) == pytest.approx(fraction, abs=0.02)
+        assert len(parts[name]) / len(EVENTS) == pytest.approx(fraction, abs=0.02)
 
 
 def test_the_split_does_not_depend_on_the_place_in_the_file() -> None:
-    shuffled = np.random.default_rng(0).permutation(len(SAMPLE.events))
-    moved = SAMPLE.events.select(shuffled)
-    np.testing.assert_array_equal(split_of(moved.identity), split_of(SAMPLE.events.identity)[shuffled])
+    shuffled = np.random.default_rng(0).permutation(len(EVENTS))
+    moved = EVENTS.select(shuffled)
+    np.testing.assert_array_equal(split_of(moved.identity), split_of(EVENTS.identity)[shuffled])
 
 
 def test_the_split_is_the_same_on_every_machine() -> None:
@@ -110,14 +115,14 @@ def test_an_opening_that_cannot_be_written_down_does_not_take_place(tmp_path: Pa
     ids=["nan", "inf", "negative"],
 )
 def test_an_impossible_energy_is_named(cell: tuple[int, int], value: float) -> None:
-    response = SAMPLE.events.response[:5].copy()
+    response = EVENTS.response[:5].copy()
     response[cell] = value
     with pytest.raises(InvalidEvents, match=rf"cell {cell[1]} of event {cell[0]} holds"):
-        SAMPLE.events.select(np.arange(5)).with_response(response)
+        EVENTS.select(np.arange(5)).with_response(response)
 
 
 def test_events_that_do_not_fit_are_refused() -> None:
-    events = SAMPLE.events.select(np.arange(5))
+    events = EVENTS.select(np.arange(5))
     with pytest.raises(InvalidEvents, match="266"):
         events.with_response(events.response[:, :260])
     with pytest.raises(InvalidEvents, match="empty"):
@@ -130,20 +135,20 @@ def test_events_that_do_not_fit_are_refused() -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match=r"nowhere\.h5: there is no such file"):
-        read_atlas_hdf5(tmp_path / "nowhere.h5")
+        open_events(tmp_path / "nowhere.h5")
 
 
 def test_a_truncated_file_is_refused(copy: Path) -> None:
     copy.write_bytes(copy.read_bytes()[:100_000])
     with pytest.raises(UnreadableFile, match="not readable as HDF5"):
-        read_atlas_hdf5(copy)
+        open_events(copy, "atlas-hdf5")
 
 
 def test_a_missing_key_gets_the_nearest_one(copy: Path) -> None:
     with h5py.File(copy, "r+") as file:
         file.move("showers", "shower")
     with pytest.raises(UnreadableFile, match=r"no key 'showers'\. Nearest: 'shower'"):
-        read_atlas_hdf5(copy)
+        open_events(copy, "atlas-hdf5")
 
 
 def test_columns_of_different_length_are_refused(copy: Path) -> None:
@@ -152,7 +157,7 @@ def test_columns_of_different_length_are_refused(copy: Path) -> None:
         del file["eta"]
         file["eta"] = shorter
     with pytest.raises(UnreadableFile, match="differ in length"):
-        read_atlas_hdf5(copy)
+        open_events(copy, "atlas-hdf5")
 
 
 def test_another_sample_is_no_twin() -> None:

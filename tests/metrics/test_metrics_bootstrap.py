@@ -101,9 +101,8 @@ def test_z_is_calibrated_on_full_simulation(dataset: Dataset, judge: Judge) -> N
     """
     rng = np.random.default_rng(11)
     train, twins = dataset.split("train"), dataset.twin_split("train")
-    assert dataset.independent is not None
     assert twins is not None
-    pool = dataset.reader(dataset.independent)
+    pool = dataset.independent_events()
     thirds = np.empty(len(train), dtype=np.intp)
     for energy in np.unique(train.incident_energy):
         index = np.flatnonzero(train.incident_energy == energy)

@@ -63,7 +63,7 @@ def test_mean_images(reference: Events, twin: Events) -> None:
     assert image.shape == (7, 7)
     assert np.unravel_index(image.argmax(), image.shape) == (3, 3)
     assert np.array(images[0]["layers"][1]["generated"]).shape == (56, 3)
-    assert len(layer["eta_edges"]) == len(layer["phi_edges"]) == 8
+    assert len(layer["row_edges"]) == len(layer["column_edges"]) == 8
     json.dumps(images, allow_nan=False)
 
 

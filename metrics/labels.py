@@ -1,0 +1,39 @@
+"""What condition bins and axes are called, on pages and plots."""
+
+from __future__ import annotations
+
+import itertools
+
+from data_adapters.detector import ENERGY_UNITS, Axis, Detector
+from metrics.scorecard import Scorecard
+
+MEV_IN_GEV = 1000.0
+
+
+def bin_labels(scorecard: Scorecard, detector: Detector) -> list[str]:
+    """What each condition bin is called: "65.5 GeV", or "20 – 30 GeV" for a range."""
+    unit = detector.binning_condition.unit
+    if not scorecard.condition_edges:
+        return [quantity(value, unit) for value in scorecard.condition_bins]
+    return [
+        f"{quantity(low, unit)} – {quantity(high, unit)}" for low, high in itertools.pairwise(scorecard.condition_edges)
+    ]
+
+
+def quantity(value: float, unit: str) -> str:
+    """A number with its unit, energies from 1000 MeV on in GeV; three significant digits."""
+    if unit == "MeV" and abs(value) >= MEV_IN_GEV:
+        value, unit = value / MEV_IN_GEV, "GeV"
+    digits = f"{value:.3g}" if abs(value) < MEV_IN_GEV else f"{value:.0f}"
+    return digits if unit == "1" else f"{digits} {unit}"
+
+
+def in_mev(value: float, detector: Detector) -> float:
+    """A value of the binning condition: an energy in MeV, any other as it is."""
+    return value * ENERGY_UNITS.get(detector.binning_condition.unit, 1.0)
+
+
+def axis_label(axis: Axis) -> str:
+    """Name and unit of an axis."""
+    symbol = {"eta": "Δη", "phi": "Δφ"}.get(axis.name, axis.name)
+    return symbol if axis.unit == "1" else f"{symbol} [{axis.unit}]"

@@ -1,0 +1,137 @@
+"""Observables that any detector has: they follow from its axes.
+
+Cells are looked at in grids. One layer is a grid. Layers that are all alike are one grid with the number of the layer
+as its first axis. Layers that differ are each a grid, and the energies of the layers are one more.
+"""
+
+# Axes: N events, n cells of a grid, P positions along an axis.
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_adapters.detector import Axis, Detector
+from data_adapters.events import Events
+from metrics.observables.component import Observable
+
+SOURCE = "shower shapes and moments as in 3DGAN (doi:10.1109/ACCESS.2021.3101946), § V; any detector, any axis"
+LAYER_AXIS = "layer"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells in a regular grid; ``prefix`` keeps the names of several apart, ``summed`` sums each layer first."""
+
+    prefix: str
+    cells: slice
+    axes: tuple[Axis, ...]
+    summed: bool = False
+
+    def energies(self, events: Events) -> NDArray[np.float64]:
+        """Cell energies, shape (N, *axes)."""
+        if self.summed:
+            layers = events.detector.layer_slices.values()
+            return np.stack([events.response[:, cells].sum(axis=1, dtype=np.float64) for cells in layers], axis=1)
+        shape = (len(events), *(axis.num_cells for axis in self.axes))
+        return np.asarray(events.response[:, self.cells].reshape(shape), dtype=np.float64)
+
+    def along(self, events: Events, axis: int) -> NDArray[np.float64]:
+        """Energy at each position along one axis, shape (N, P)."""
+        energies = self.energies(events)
+        others = tuple(index + 1 for index in range(len(self.axes)) if index != axis)
+        return np.asarray(energies.sum(axis=others, dtype=np.float64), dtype=np.float64)
+
+
+def grids(detector: Detector) -> tuple[Grid, ...]:
+    """How the cells of a detector are looked at."""
+    everything = slice(0, detector.num_cells)
+    first, *others = detector.layers
+    if not others:
+        return (Grid("", everything, first.axes),)
+    number = Axis.numbered(LAYER_AXIS, len(detector.layers))
+    if all(layer.axes == first.axes for layer in others):
+        return (Grid("", everything, (number, *first.axes)),)
+    layers = (Grid(f"{layer.name}_", detector.layer_slices[layer.name], layer.axes) for layer in detector.layers)
+    return (Grid("", everything, (number,), summed=True), *layers)
+
+
+def axis_observables(detector: Detector) -> tuple[Observable, ...]:
+    """A profile along each axis of each grid; centre and width of the energy along each axis that is not an angle."""
+    return tuple(
+        observable
+        for grid in grids(detector)
+        for index, axis in enumerate(grid.axes)
+        if axis.num_cells > 1
+        for observable in _observables(grid, index, axis)
+    )
+
+
+def _observables(grid: Grid, index: int, axis: Axis) -> Iterator[Observable]:
+    name = f"{grid.prefix}{axis.name}"
+    words = f"{axis.name} ({grid.prefix.removesuffix('_')})" if grid.prefix else axis.name
+
+    def profile(events: Events) -> NDArray[np.float64]:
+        return np.asarray(grid.along(events, index) / events.incident_energy[:, None], dtype=np.float64)
+
+    def centre(events: Events) -> NDArray[np.float64]:
+        return _moments(grid.along(events, index), axis)[0]
+
+    def width(events: Events) -> NDArray[np.float64]:
+        return _moments(grid.along(events, index), axis)[1]
+
+    yield Observable(
+        f"profile_{name}", f"Mean profile along {words}", "1", SOURCE, "profile", profile, axis.edges, axis.unit, words
+    )
+    if not is_circle(axis):
+        yield Observable(f"centre_{name}", f"Centre along {words}", axis.unit, SOURCE, "distribution", centre)
+        yield Observable(f"width_{name}", f"Width along {words}", axis.unit, SOURCE, "distribution", width)
+
+
+def is_circle(axis: Axis) -> bool:
+    """Whether an axis goes once around, so that a centre along it depends on where it is cut."""
+    return axis.unit == "rad" and math.isclose(axis.edges[-1] - axis.edges[0], 2 * math.pi, rel_tol=1e-3)
+
+
+def _moments(energy: NDArray[np.float64], axis: Axis) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Energy-weighted mean position and standard deviation, each (N,) [unit of the axis].
+
+    An event without energy is given the lower edge and no width: it counts as the outlier that it is.
+    """
+    total = energy.sum(axis=1)
+    filled = total > 0
+    safe = np.where(filled, total, 1.0)
+    mean = energy @ axis.centres / safe
+    variance = energy @ axis.centres**2 / safe - mean**2
+    return np.where(filled, mean, axis.edges[0]), np.where(filled, np.sqrt(np.maximum(variance, 0)), 0.0)
+
+
+def hits(detector: Detector) -> tuple[Observable, ...]:
+    """Fraction of the cells above the detector's threshold; nothing for a detector without one."""
+    if detector.threshold <= 0:
+        return ()
+
+    def fraction(events: Events) -> NDArray[np.float64]:
+        return np.asarray((events.response > detector.threshold).mean(axis=1), dtype=np.float64)
+
+    title = f"Fraction of cells above {detector.threshold:g} {detector.unit}"
+    return (Observable("hits", title, "1", SOURCE, "distribution", fraction),)
+
+
+def told_conditions(detector: Detector) -> tuple[Observable, ...]:
+    """The real conditions in which nothing is binned, so that correlations with them are compared."""
+    return tuple(
+        _condition(condition.name, condition.unit)
+        for condition in detector.conditions
+        if condition.categories is None and not condition.bins and not condition.energy and not condition.shape
+    )
+
+
+def _condition(name: str, unit: str) -> Observable:
+    def value(events: Events) -> NDArray[np.float64]:
+        return events.conditions[name]
+
+    return Observable(f"condition_{name}", name.replace("_", " ").capitalize(), unit, SOURCE, "distribution", value)
