@@ -9,6 +9,7 @@ from data_adapters.adapter import Adapter
 from data_adapters.description import SUFFIX, Description, NamedLayout, description_beside, read_description
 from data_adapters.formats.registry import FORMATS
 from data_adapters.layouts.atlas_hdf5 import ATLAS_HDF5
+from data_adapters.layouts.clic_3dgan import CLIC_3DGAN, CLIC_3DGAN_FIXED
 from data_adapters.layouts.described import DESCRIBED, open_described
 from data_adapters.options import InvalidOption, NoOptions, parse_options
 from data_adapters.problems import Problem, UnreadableFile
@@ -19,6 +20,8 @@ from data_adapters.source import EventSource, join
 ADAPTERS: Registry[Adapter] = Registry(
     "layout",
     ATLAS_HDF5,
+    CLIC_3DGAN,
+    CLIC_3DGAN_FIXED,
     DESCRIBED,
 )
 
