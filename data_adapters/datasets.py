@@ -21,11 +21,13 @@ from data_adapters.problems import Problem, UnreadableFile
 from data_adapters.registry import Registry
 from data_adapters.source import FLOAT32_BYTES, EventSource
 from data_adapters.splits import Split, rows_of_split
+from data_adapters.streaming import EventStream
 
 SAMPLES = Path(__file__).parent / "samples"
 
 # Validation and test are judged in memory, again and again: so many events of them as fit in here.
 EVALUATION_BYTES = 512 * 2**20
+IN_MEMORY_BYTES = 2**30  # a larger training sample is streamed: every trial at work has its own
 HASH_BLOCK = 2**20
 
 
@@ -103,6 +105,21 @@ class Dataset:
         """
         _refuse_test(name)
         return self.source.select(self.rows(name))
+
+    def training_sample(self, seed: int, cache: Path | None = None) -> Events | EventStream:
+        """The train split: in memory if it fits there, else a stream.
+
+        Args:
+            seed: Of the order in which a stream gives the events.
+            cache: Folder for a sparse copy of a streamed file, made once on each machine; None to read the file itself.
+        """
+        if self.train_fits_in_memory:
+            return self.split("train")
+        return EventStream(self.source, self.rows("train"), seed=seed, cache=cache)
+
+    @property
+    def train_fits_in_memory(self) -> bool:
+        return len(self.rows("train")) * self.detector.num_cells * FLOAT32_BYTES <= IN_MEMORY_BYTES
 
     def twin_split(self, name: Split) -> Events | None:
         """The twins of the events of a split, in the same order; None where there are none for all of them."""
@@ -186,11 +203,12 @@ DATASETS = Registry("dataset", ATLAS_PHOTONS_GEANT4)
 
 @dataclass(frozen=True)
 class DatasetFiles:
-    """A dataset as a job can carry it: a registered name, and files of one's own."""
+    """A dataset as a job can carry it: a registered name, files of one's own, a folder for the cache of a stream."""
 
     name: str
     file: Path | None = None
     twin: Path | None = None
+    cache: Path | None = None
 
     def open(self) -> Dataset:
         """The dataset. Raises: UnknownName if nobody registered the name."""

@@ -26,10 +26,11 @@ from leaderboard.cost import measure_generation
 from leaderboard.provenance import hardware, provenance
 from leaderboard.records import JsonObject
 from leaderboard.training import SeedJob, SeedTraining, train_seed
-from metrics import SCORECARDS, histograms_for_plots, mean_images, response_against_energy
+from metrics import histograms_for_plots, mean_images, response_against_energy
 from metrics.estimate import Estimate
 from metrics.judge import Judge
 from metrics.judgement import Judgement
+from metrics.scorecards import scorecard_for
 from models import MODELS
 from models.checkpoint import load_generator
 from models.config import from_dict, to_dict
@@ -98,6 +99,7 @@ class EntryPlan:
     @property
     def id(self) -> str:
         """Follows from the model, its configuration, the budget and the data, not from the title."""
+        dataset = self.dataset.open()
         what = {
             "study": asdict(self.study) if self.kind == "model" else None,
             "config": self.full_config,
@@ -107,8 +109,8 @@ class EntryPlan:
             "epochs": self.epochs,
             "evaluate_every": self.evaluate_every,
             "checkpoint_rule": self.checkpoint_rule,
-            "dataset": self.dataset.open().sha256,
-            "scorecard": SCORECARDS[self.scorecard].identity,
+            "dataset": dataset.sha256,
+            "scorecard": scorecard_for(dataset, self.scorecard).identity,
         }
         label = self.preset if self.kind == "model" else f"{self.kind}.{self.preset}"
         return records.entry_id(self.model_name, label, what)
@@ -166,7 +168,8 @@ class Benchmark:
         self.board = board
         self.files = dataset
         self.dataset = dataset.open()
-        self.scorecard = SCORECARDS[scorecard]
+        self.scorecard = scorecard_for(self.dataset, scorecard)
+        self.scorecard_name = scorecard
         self.reference, self.twin = open_test_split(self.dataset, board / records.TEST_OPENINGS, reason)
         self.judge = Judge(self.scorecard, self.reference, self.twin)
         self.floor = self.judge.floor
@@ -239,7 +242,7 @@ class Benchmark:
             evaluate_every=1,
             epochs_label="one look at the training events",
             dataset=self.files,
-            scorecard=self.scorecard.name,
+            scorecard=self.scorecard_name,
             checkpoint_rule="last",
             kind="baseline",
         )
@@ -304,7 +307,7 @@ class Benchmark:
         return self.judge_entry(plan, [train_seed(job) for job in plan.jobs(work)])
 
     def _check(self, plan: EntryPlan, trainings: Sequence[SeedTraining]) -> None:
-        if plan.dataset != self.files or plan.scorecard != self.scorecard.name:
+        if plan.dataset != self.files or plan.scorecard != self.scorecard_name:
             raise ValueError(
                 f"{plan.title}: planned for {plan.dataset.name} and {plan.scorecard}; this benchmark judges "
                 f"{self.files.name} by {self.scorecard.name}. Open one for it"
@@ -410,8 +413,8 @@ class Benchmark:
         return {
             "schema": records.SCHEMA_VERSION,
             "histograms": histograms_for_plots(self.reference, response, twin, self.scorecard),
-            "images": mean_images(self.reference, response),
-            "response": response_against_energy(self.reference, response, twin),
+            "images": mean_images(self.reference, response, self.scorecard),
+            "response": response_against_energy(self.reference, response, twin, self.scorecard),
             "judgement": judgement.to_json(),
         }
 

@@ -167,7 +167,7 @@ def _model_context(row: Row, observables: JsonObject) -> dict[str, Any]:
         "energies": _energies(histograms, all_of_them=entry["kind"] == "model"),
         "response_plots": [_response_plot(curve) for curve in observables.get("response", [])],
         "images": [_image_plot(layer) for layer in images.get("layers", [])],
-        "image_energy": images.get("energy_mev", OPEN_ENERGY_MEV),
+        "image_label": _bin_label(images) if images else "",
         "training_plot": _training_plot(observables.get("training", [])),
     }
 
@@ -178,13 +178,18 @@ def _energies(histograms: Sequence[Histogram], *, all_of_them: bool) -> list[dic
     opened = _nearest(values)
     return [
         {
-            "value": value,
+            "label": next(_bin_label(histogram) for histogram in histograms if histogram["energy_mev"] == value),
             "is_open": value == opened,
             "plots": [_ratio_plot(histogram) for histogram in histograms if histogram["energy_mev"] == value],
         }
         for value in values
         if all_of_them or value == opened
     ]
+
+
+def _bin_label(record: Mapping[str, Any]) -> str:
+    """What the condition bin of a record is called; records of earlier versions know only its energy."""
+    return str(record.get("label") or text.gev(record["energy_mev"]))
 
 
 def _nearest(energies: Sequence[float]) -> float | None:
@@ -197,7 +202,7 @@ def _ratio_plot(histogram: Histogram) -> dict[str, Any]:
         f"χ² / ndf = {text.significant(histogram['chi2'])} / {histogram['ndf']}, "
         f"p = {text.significant(histogram['p_value'], 2)}"
     )
-    label = f"{title} at {text.gev(histogram['energy_mev'])}"
+    label = f"{title} at {_bin_label(histogram)}"
     return {"svg": _svg(plots.ratio_figure(panel(histogram)), label), "caption": caption}
 
 
@@ -212,7 +217,8 @@ def panel(histogram: Histogram) -> plots.Panel:
     return plots.Panel(
         title=histogram["title"],
         x_label=_with_unit(
-            "distance from the centre of the window" if is_profile else histogram["title"], histogram["edges_unit"]
+            histogram.get("x_label", "distance from the centre of the window") if is_profile else histogram["title"],
+            histogram["edges_unit"],
         ),
         y_label=histogram["y_label"],
         edges=values["edges"],
@@ -246,13 +252,19 @@ def _shown_images(images: Sequence[JsonObject]) -> JsonObject:
 
 def _image_plot(layer: Mapping[str, Any]) -> Markup:
     image = plots.LayerImage(
-        title=str(layer["layer"]).capitalize(),
-        eta_edges=np.array(layer["eta_edges"], dtype=np.float64),
-        phi_edges=np.array(layer["phi_edges"], dtype=np.float64),
+        title=_image_title(str(layer["layer"])),
+        row_edges=np.array(layer.get("row_edges") or layer["eta_edges"], dtype=np.float64),
+        column_edges=np.array(layer.get("column_edges") or layer["phi_edges"], dtype=np.float64),
+        row_label=layer.get("row_label", "Δη"),
+        column_label=layer.get("column_label", "Δφ [rad]"),
         reference=np.array(layer["reference"], dtype=np.float64),
         generated=np.array(layer["generated"], dtype=np.float64),
     )
     return _svg(plots.image_figure(image), f"Mean shower in the {layer['layer']}")
+
+
+def _image_title(layer: str) -> str:
+    return layer if ", " in layer else layer.capitalize()
 
 
 def _training_plot(training: Sequence[Mapping[str, Any]]) -> Markup | None:

@@ -93,11 +93,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class LayerImage:
-    """Mean energy of each cell of a layer over the incident energy, arrays of shape (eta, phi)."""
+    """Mean energy of each cell of a layer over the incident energy, arrays of shape (rows, columns)."""
 
     title: str
-    eta_edges: Array
-    phi_edges: Array
+    row_edges: Array
+    column_edges: Array
+    row_label: str
+    column_label: str
     reference: Array
     generated: Array
 
@@ -219,7 +221,7 @@ def image_figure(image: LayerImage) -> Figure:
     figure.colorbar(mesh, ax=axes[:2], pad=0.02, aspect=18).ax.tick_params(labelsize=7)
     mesh = _image(axes[2], image, difference, "difference", mpl.colormaps["PuOr"], TwoSlopeNorm(0, -spread, spread))
     figure.colorbar(mesh, ax=axes[2], pad=0.04, aspect=18).ax.tick_params(labelsize=7)
-    axes[0].set_ylabel("Δη")
+    axes[0].set_ylabel(image.row_label)
     figure.suptitle(image.title, x=0.01, ha="left", fontsize=10)
     return figure
 
@@ -335,12 +337,12 @@ def _plain_numbers(axis: Axis) -> None:
 
 def _image(axes: Axes, image: LayerImage, values: Array, title: str, colors: Colormap, norm: Normalize) -> AxesImage:
     """One pixel a cell, enlarged by the browser without seams; the cells of a layer are all alike."""
-    extent = (image.phi_edges[0], image.phi_edges[-1], image.eta_edges[0], image.eta_edges[-1])
+    extent = (image.column_edges[0], image.column_edges[-1], image.row_edges[0], image.row_edges[-1])
     picture = axes.imshow(
         values, cmap=colors, norm=norm, extent=extent, origin="lower", aspect="auto", interpolation="none"
     )
     axes.set_title(title)
-    axes.set_xlabel("Δφ [rad]")
+    axes.set_xlabel(image.column_label)
     axes.tick_params(labelsize=7)
     return picture
 

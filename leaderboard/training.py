@@ -18,8 +18,9 @@ from typing import Any, Literal
 from data_adapters.datasets import DatasetFiles
 from data_adapters.events import Events, InvalidEvents
 from leaderboard.records import JsonObject, read_json, write_atomically
-from metrics import SCORECARDS
 from metrics.judge import Judge
+from metrics.scorecard import Scorecard
+from metrics.scorecards import scorecard_for
 from models import MODELS
 from models.base import GenerativeModel, TrainingDiverged
 from models.config import from_dict
@@ -118,7 +119,7 @@ def train_seed(job: SeedJob, on_progress: Progress | None = None) -> SeedTrainin
     if finished is not None:
         _check_same_job(job.folder, identity, finished.job)
         return finished
-    events = dataset.split("train")
+    events = dataset.training_sample(job.seed, job.dataset.cache)
     spec = MODELS[job.model_name]
     model = spec.build(from_dict(spec.config_class, job.config), events, job.seed, job.device)
     started = SeedTraining(
@@ -131,7 +132,7 @@ def train_seed(job: SeedJob, on_progress: Progress | None = None) -> SeedTrainin
     )
     if job.epochs == 0:
         return _untrained(model, started)
-    evaluate = ValidationScore(dataset.split("validation"), job.scorecard, job.seed)
+    evaluate = ValidationScore(dataset.split("validation"), scorecard_for(dataset, job.scorecard), job.seed)
     return _Run(job, model, evaluate, started, on_progress).finish()
 
 
@@ -150,10 +151,10 @@ def read_seed(folder: Path) -> SeedTraining | None:
 class ValidationScore:
     """Score of a model on the validation split, with fresh noise in every epoch."""
 
-    def __init__(self, validation: Events, scorecard: str, seed: int) -> None:
+    def __init__(self, validation: Events, scorecard: Scorecard, seed: int) -> None:
         self.validation = validation
         self.seed = seed
-        self.judge = Judge(SCORECARDS[scorecard], validation, None)
+        self.judge = Judge(scorecard, validation, None)
 
     def __call__(self, model: GenerativeModel) -> float:
         """Raises: TrainingDiverged if the model generates what no detector can measure."""

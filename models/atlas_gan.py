@@ -20,18 +20,17 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from data_adapters.detector import Detector
-from data_adapters.events import Events
+from data_adapters.detector import Detector, detector_from_json, detector_to_json
+from data_adapters.events import Events, InvalidEvents
 from models.activations import HIDDEN, OUTPUT
 from models.averaging import average_weights
 from models.base import GenerativeModel, ModelSpec, ShowerGenerator, check_losses, random_stream
 from models.config import Config, from_dict, number, to_dict, whole
 from models.dense import DenseNetwork
-from models.preprocessing import PREPROCESSINGS, Conditioning, fractions
+from models.preprocessing import PREPROCESSINGS, Conditioning, fractions, required_energy
+from models.rows import TrainingSample, response_scale
 from models.storage import (
     check_same,
-    detector_from_json,
-    detector_to_json,
     optimizer_tensors,
     read_checkpoint,
     restore_optimizer,
@@ -76,9 +75,12 @@ class AtlasGanConfig(Config):
 class GanGenerator(ShowerGenerator):
     """The generator network with its conditioning, preprocessing and output activation."""
 
-    def __init__(self, config: AtlasGanConfig, detector: Detector, conditioning: Conditioning, device: str) -> None:
+    def __init__(
+        self, config: AtlasGanConfig, detector: Detector, conditioning: Conditioning, device: str, scale: float = 1.0
+    ) -> None:
         hidden, output = config.activation.split("+", 1)
         self.detector, self.conditioning, self.device = detector, conditioning, device
+        self.response_scale = scale
         self.latent_dim = config.latent_dim
         self.preprocessing = PREPROCESSINGS[config.preprocessing]
         self.output = OUTPUT[output]
@@ -110,12 +112,19 @@ class AtlasGan(GenerativeModel):
 
     generator: GanGenerator
 
-    def __init__(self, config: AtlasGanConfig, train: Events, seed: int, device: str = "cpu") -> None:
+    def __init__(self, config: AtlasGanConfig, train: TrainingSample, seed: int, device: str = "cpu") -> None:
+        if not isinstance(train, Events):
+            raise InvalidEvents(
+                f"{NAME} needs its training sample in memory, and this one comes as a stream because it is too large. "
+                "Give fewer events, or a model that trains on streams (atlas-vae)"
+            )
+        required_energy(train.detector)
         self.config = config
         conditioning = Conditioning.fitted(train, config.energy_conditioning == "log10")
-        self.generator = GanGenerator(config, train.detector, conditioning, device)  # averaged weights
-        self.trained = GanGenerator(config, train.detector, conditioning, device)
-        showers = self.trained.preprocessing.forward(fractions(train))
+        scale = response_scale(train)
+        self.generator = GanGenerator(config, train.detector, conditioning, device, scale)  # averaged weights
+        self.trained = GanGenerator(config, train.detector, conditioning, device, scale)
+        showers = self.trained.preprocessing.forward(fractions(train, scale))
         # Shower and conditions in one row, as the critic takes them.
         self.sample = torch.cat((showers, conditioning.encode(train.conditions)), dim=1).to(device)
         self.num_cells = train.detector.num_cells
@@ -235,6 +244,7 @@ class AtlasGan(GenerativeModel):
             "config": to_dict(self.config),
             "detector": detector_to_json(self.generator.detector),
             "conditioning": self.generator.conditioning.to_json(),
+            "response_scale": self.generator.response_scale,
         }
 
 
@@ -246,7 +256,8 @@ def load_gan_generator(header: Mapping[str, Any], tensors: Mapping[str, Tensor],
     """The generator of a checkpoint."""
     config = from_dict(AtlasGanConfig, header["config"])
     conditioning = Conditioning.from_json(header["conditioning"])
-    generator = GanGenerator(config, detector_from_json(header["detector"]), conditioning, device)
+    detector = detector_from_json(header["detector"])
+    generator = GanGenerator(config, detector, conditioning, device, header["response_scale"])
     generator.network.flat.copy_(tensors["network"])
     return generator
 

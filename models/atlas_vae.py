@@ -8,7 +8,8 @@ averaged over the mini-batch, where x are the cell energies over the incident en
 layer i. The paper prints the first two terms of equation 8 with the other sign, and the divergence (equation 5)
 without ½ and square; the first term is −log p(x|z) of a Gaussian of unit variance.
 
-Our reading of what the paper leaves open: the three E_i weights belong to front, middle and back; a fifth hidden
+Our reading of what the paper leaves open: the three E_i weights belong to front, middle and back (in a detector without
+such layers, to the three parts of its depth); a fifth hidden
 layer is as wide as the fourth; a decoder of n layers has the first n widths of the encoder in reverse; the incident
 energy enters both networks as a further input, log10 scaled to [0, 1]; the decoder ends in a sigmoid (no negative
 energies); optimisers have the defaults of Keras 2. Showers are generated with averaged weights of the decoder, which is
@@ -26,18 +27,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from data_adapters.detector import Detector
-from data_adapters.events import INCIDENT_ENERGY, Events
+from data_adapters.detector import Detector, detector_from_json, detector_to_json
+from data_adapters.events import INCIDENT_ENERGY
+from data_adapters.layouts.atlas_hdf5 import ATLAS_PHOTONS
 from models.activations import HIDDEN
 from models.averaging import average_weights
 from models.base import GenerativeModel, ModelSpec, ShowerGenerator, check_losses, random_stream
 from models.config import Config, from_dict, number, to_dict, whole
 from models.dense import DenseNetwork
-from models.preprocessing import Conditioning, fractions
+from models.preprocessing import Conditioning, required_energy
+from models.rows import TrainingRows, TrainingSample, response_scale
 from models.storage import (
     check_same,
-    detector_from_json,
-    detector_to_json,
     optimizer_tensors,
     read_checkpoint,
     restore_optimizer,
@@ -49,6 +50,9 @@ from models.storage import (
 NAME = "atlas-vae"
 SMALLEST_TOTAL = 1e-12  # of a shower's fractions, so that a shower without energy has layer fractions of zero
 
+PARTS = ("front", "middle", "back")
+
+Cells = slice | Tensor
 Optimizer = Callable[[list[Tensor], float], torch.optim.Optimizer]
 InitializerName = Literal[
     "zeros", "ones", "random_normal", "random_uniform", "truncated_normal", "variance_scaling", "glorot_normal"
@@ -119,8 +123,11 @@ OPTIMIZERS: dict[str, Optimizer] = {
 class VaeGenerator(ShowerGenerator):
     """The decoder with its conditioning; showers are the mean of p(x|z) at z from the prior."""
 
-    def __init__(self, config: AtlasVaeConfig, detector: Detector, conditioning: Conditioning, device: str) -> None:
+    def __init__(
+        self, config: AtlasVaeConfig, detector: Detector, conditioning: Conditioning, device: str, scale: float = 1.0
+    ) -> None:
         self.detector, self.conditioning, self.device = detector, conditioning, device
+        self.response_scale = scale
         self.latent_dim = config.latent_dim
         hidden = config.widths[: config.decoder_layers][::-1]
         sizes = [config.latent_dim + conditioning.width, *hidden, detector.num_cells]
@@ -136,21 +143,25 @@ class VaeGenerator(ShowerGenerator):
 class AtlasVae(GenerativeModel):
     """Encoder and decoder in training; an epoch is one pass over the sample.
 
-    Raises: ValueError if the detector lacks one of the layers front, middle and back.
+    Raises: InvalidEvents if the detector has no incident energy.
     """
 
     generator: VaeGenerator
 
-    def __init__(self, config: AtlasVaeConfig, train: Events, seed: int, device: str = "cpu") -> None:
+    def __init__(self, config: AtlasVaeConfig, train: TrainingSample, seed: int, device: str = "cpu") -> None:
         self.config = config
         detector = train.detector
-        self.layer_weights = _layer_weights(config, detector)
-        conditioning = Conditioning.fitted(train, logarithmic_energy=True, names=(INCIDENT_ENERGY,))
-        self.sample = torch.cat((fractions(train), conditioning.encode(train.conditions)), dim=1).to(device)
-        self.generator = VaeGenerator(config, detector, conditioning, device)  # averaged weights
-        self.decoder = VaeGenerator(config, detector, conditioning, device)
+        required_energy(detector)
+        self.parts = depth_parts(detector, device)
+        weights = {"front": config.front_weight, "middle": config.middle_weight, "back": config.back_weight}
+        self.part_weights = {name: weights[name] for name in self.parts}
+        conditioning = _conditioning(train)
+        scale = response_scale(train)
+        self.rows = TrainingRows(train, conditioning, scale, device)
+        self.generator = VaeGenerator(config, detector, conditioning, device, scale)  # averaged weights
+        self.decoder = VaeGenerator(config, detector, conditioning, device, scale)
         hidden = config.widths[: config.encoder_layers]
-        sizes = [self.sample.shape[1], *hidden, 2 * config.latent_dim]
+        sizes = [self.rows.width, *hidden, 2 * config.latent_dim]
         self.encoder = DenseNetwork(sizes, HIDDEN[config.activation], device)
         for name, network in (("encoder", self.encoder), ("decoder", self.decoder.network)):
             random = random_stream(seed, f"{name} initialisation")
@@ -163,8 +174,8 @@ class AtlasVae(GenerativeModel):
         self.steps = 0
 
     def train_epoch(self) -> dict[str, float]:
-        order = torch.randperm(len(self.sample), generator=self.randoms["shuffling"], device=self.sample.device)
-        totals = torch.stack([self._step(self.sample[rows]) for rows in torch.split(order, self.config.batch_size)])
+        batches = self.rows.batches(self.config.batch_size, self.epoch, self.randoms["shuffling"])
+        totals = torch.stack([self.step(batch) for batch in batches])
         self.epoch += 1
         losses = dict(zip(("total", *self.loss_weights()), totals.mean(dim=0).tolist(), strict=True))
         check_losses(losses, self.epoch)
@@ -176,17 +187,17 @@ class AtlasVae(GenerativeModel):
             "reconstruction": self.config.reconstruction_weight,
             "kl": self.config.kl_weight,
             "total_energy": self.config.total_energy_weight,
-            **self.layer_weights,
+            **self.part_weights,
         }
 
-    def _step(self, batch: Tensor) -> Tensor:
-        """One optimiser step on B rows; the total loss and its unweighted terms."""
+    def step(self, batch: Tensor) -> Tensor:
+        """One optimiser step on B rows, (B, V + C); the total loss and its unweighted terms."""
         cells = self.generator.detector.num_cells
         mean, log_variance = self.encoder(batch).chunk(2, dim=1)
         noise = torch.randn(mean.shape, generator=self.randoms["latent"], device=mean.device)
         latent = mean + noise * torch.exp(log_variance / 2)
         reconstructed = self.decoder.fractions(batch[:, cells:], latent)
-        terms = loss_terms(batch[:, :cells], reconstructed, mean, log_variance, self._layers())
+        terms = loss_terms(batch[:, :cells], reconstructed, mean, log_variance, self.parts)
         values = torch.stack(list(terms.values()))
         total = torch.dot(values, values.new_tensor(list(self.loss_weights().values())))
         self.encoder.zero_gradients()
@@ -196,10 +207,6 @@ class AtlasVae(GenerativeModel):
         self.steps += 1
         average_weights(self.generator.network.flat, self.decoder.network.flat, self.steps)
         return torch.cat((total[None], values)).detach()
-
-    def _layers(self) -> dict[str, slice]:
-        slices = self.generator.detector.layer_slices
-        return {name: slices[name] for name in self.layer_weights}
 
     def parameter_counts(self) -> dict[str, int]:
         decoder = self.generator.num_parameters()
@@ -232,18 +239,19 @@ class AtlasVae(GenerativeModel):
             "config": to_dict(self.config),
             "detector": detector_to_json(self.generator.detector),
             "conditioning": self.generator.conditioning.to_json(),
+            "response_scale": self.generator.response_scale,
         }
 
 
 def loss_terms(
-    shower: Tensor, reconstructed: Tensor, mean: Tensor, log_variance: Tensor, layers: Mapping[str, slice]
+    shower: Tensor, reconstructed: Tensor, mean: Tensor, log_variance: Tensor, parts: Mapping[str, Cells]
 ) -> dict[str, Tensor]:
     """The terms of equation 8 without their weights, each a mean over the mini-batch.
 
     Args:
         shower, reconstructed: Cell energies over the incident energy, (B, V).
         mean, log_variance: Of the latent distribution, (B, Z).
-        layers: The cells of each layer whose energy fraction is compared.
+        parts: The cells of each part of the depth whose energy fraction is compared.
     """
     total, reconstructed_total = shower.sum(dim=1), reconstructed.sum(dim=1)
     terms = {
@@ -251,29 +259,38 @@ def loss_terms(
         "kl": (mean**2 + log_variance.exp() - log_variance - 1).sum(dim=1).mean() / 2,
         "total_energy": (total - reconstructed_total).abs().mean(),
     }
-    for name, cells in layers.items():
+    for name, cells in parts.items():
         fraction = shower[:, cells].sum(dim=1) / total.clamp(min=SMALLEST_TOTAL)
         reconstructed_fraction = reconstructed[:, cells].sum(dim=1) / reconstructed_total.clamp(min=SMALLEST_TOTAL)
         terms[name] = (fraction - reconstructed_fraction).abs().mean()
     return terms
 
 
-def _layer_weights(config: AtlasVaeConfig, detector: Detector) -> dict[str, float]:
-    weights = {"front": config.front_weight, "middle": config.middle_weight, "back": config.back_weight}
-    missing = [name for name in weights if name not in detector.layer_slices]
-    if missing:
-        raise ValueError(
-            f"{NAME} weighs the layers front, middle and back; {detector.name} has no {', '.join(missing)} but "
-            f"{', '.join(detector.layer_slices)}. Choose another model for this detector"
-        )
-    return weights
+def depth_parts(detector: Detector, device: str) -> dict[str, Cells]:
+    """Cells of the front, middle and back: the layers of these names, or else the three parts of the depth.
+
+    A detector that is one or two cells deep has fewer parts.
+    """
+    if all(name in detector.layer_slices for name in PARTS):
+        return {name: detector.layer_slices[name] for name in PARTS}
+    parts = zip(PARTS, detector.depth_parts(len(PARTS)), strict=True)
+    return {name: torch.from_numpy(cells).to(device) for name, cells in parts if len(cells)}
+
+
+def _conditioning(train: TrainingSample) -> Conditioning:
+    """The incident energy alone for the detector of the paper, which did not tell more; all conditions for others."""
+    conditioning = Conditioning.fitted(train, logarithmic_energy=True)
+    if train.detector != ATLAS_PHOTONS:
+        return conditioning
+    return Conditioning(tuple(part for part in conditioning.parts if part.name == INCIDENT_ENERGY))
 
 
 def load_vae_generator(header: Mapping[str, Any], tensors: Mapping[str, Tensor], device: str) -> ShowerGenerator:
     """The decoder of a checkpoint."""
     config = from_dict(AtlasVaeConfig, header["config"])
     conditioning = Conditioning.from_json(header["conditioning"])
-    generator = VaeGenerator(config, detector_from_json(header["detector"]), conditioning, device)
+    detector = detector_from_json(header["detector"])
+    generator = VaeGenerator(config, detector, conditioning, device, header["response_scale"])
     generator.network.flat.copy_(tensors["network"])
     return generator
 

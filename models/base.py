@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from data_adapters.detector import Detector
-from data_adapters.events import INCIDENT_ENERGY, Events
 from models.config import Config
-from models.preprocessing import Conditioning, check_conditions
+from models.preprocessing import Conditioning, check_conditions, required_energy
+from models.rows import TrainingSample
 
 LARGEST_LOSS = 1e6
 
@@ -34,10 +34,14 @@ class ShowerGenerator(ABC):
     conditioning: Conditioning
     latent_dim: int
     device: str
+    response_scale: float = 1.0
 
     @abstractmethod
     def fractions(self, encoded: Tensor, noise: Tensor) -> Tensor:
-        """Cell energies over the incident energy, (N, V), from conditions (N, C) and normal noise (N, Z)."""
+        """Cell energies over the incident energy, (N, V), from conditions (N, C) and normal noise (N, Z).
+
+        Divided by ``response_scale`` too (``models.rows.response_scale``).
+        """
 
     @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
@@ -56,7 +60,7 @@ class ShowerGenerator(ABC):
             conditions: One array (N,) for each condition of the detector, in its unit.
             seed: Of the latent noise, drawn for all events at once, so that batches do not matter.
             batch_size: Events that pass through the network together.
-        Returns: Cell energies [MeV], finite and not negative, shape (N, V).
+        Returns: Cell energies in the unit of the detector, finite and not negative, shape (N, V).
         Raises: ValueError if the conditions do not fit the detector, or batch_size is below one.
         """
         num_events = check_conditions(conditions, self.detector)
@@ -69,8 +73,15 @@ class ShowerGenerator(ABC):
             for start in range(0, num_events, batch_size):
                 batch = slice(start, start + batch_size)
                 response[batch] = self.fractions(encoded[batch].to(self.device), noise[batch].to(self.device)).cpu()
-        energy = np.asarray(conditions[INCIDENT_ENERGY], dtype=np.float32)
+        energy = np.asarray(conditions[self.energy_name], dtype=np.float32)
+        if self.response_scale != 1.0:
+            energy = energy * np.float32(self.response_scale)
         return response * energy[:, None]
+
+    @property
+    def energy_name(self) -> str:
+        """The condition by which showers are multiplied. Raises: InvalidEvents if the detector has none."""
+        return required_energy(self.detector).name
 
 
 class GenerativeModel(ABC):
@@ -117,7 +128,8 @@ class ModelSpec:
     """A registered model.
 
     Attributes:
-        build: ``build(config, train, seed, device)``: a model ready for its first epoch.
+        build: ``build(config, train, seed, device)``: a model ready for its first epoch; ``train`` is in memory or
+            a stream. Raises InvalidEvents for a detector or a stream that the model cannot take, with the reason.
         load: ``load(header, tensors, device)``: the generator that a checkpoint holds.
         source: Where the model was published.
         trainable: False for baselines that one look at the training sample completes.
@@ -126,7 +138,7 @@ class ModelSpec:
     name: str
     title: str
     config_class: type[Config]
-    build: Callable[[Any, Events, int, str], GenerativeModel]
+    build: Callable[[Any, TrainingSample, int, str], GenerativeModel]
     load: Callable[[Mapping[str, Any], Mapping[str, Tensor], str], ShowerGenerator]
     source: str
     trainable: bool = True

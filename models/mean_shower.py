@@ -1,36 +1,40 @@
 """The mean shower: the least that a generative model has to beat.
 
 It answers every event with the mean training shower at its incident energy; an energy that training did not have
-gets the shower of the nearest one (nearest in its logarithm), scaled to the event's energy.
+gets the shower of the nearest one (nearest in its logarithm), scaled to the event's energy. A continuous spectrum is
+divided into bins with equally many events.
 """
 
 # Axes: N events, V cells, E energies.
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from data_adapters.detector import Detector
-from data_adapters.events import INCIDENT_ENERGY, Events
+from data_adapters.detector import Detector, detector_from_json, detector_to_json
+from data_adapters.events import Events
+from data_adapters.streaming import Batch
 from models.base import GenerativeModel, ModelSpec, ShowerGenerator
 from models.config import Config
-from models.preprocessing import Conditioning, Scaling, fractions
+from models.preprocessing import Conditioning, Scaling, fractions_of, required_energy
+from models.rows import TrainingSample
 from models.storage import (
     check_same,
-    detector_from_json,
-    detector_to_json,
     read_checkpoint,
     with_prefix,
     write_checkpoint,
 )
 
 NAME = "mean-shower"
+MOST_ENERGIES = 20
+STREAM_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,9 @@ class MeanShowerGenerator(ShowerGenerator):
     def __init__(self, detector: Detector, energies: Tensor, table: Tensor, device: str) -> None:
         self.detector, self.device = detector, device
         self.latent_dim = 0
-        # log10 of the energy as it is: from 0 to 1 on a scale from 1 to 10 MeV.
-        self.conditioning = Conditioning((Scaling(INCIDENT_ENERGY, logarithmic=True, low=0.0, high=1.0),))
+        # log10 of the energy as it is: from 0 to 1 on a scale from 1 to 10.
+        name = required_energy(detector).name
+        self.conditioning = Conditioning((Scaling(name, logarithmic=True, low=0.0, high=1.0),))
         self.energies, self.table = energies.to(device), table.to(device)
 
     def fractions(self, encoded: Tensor, noise: Tensor) -> Tensor:  # noqa: ARG002 (the table draws nothing)
@@ -68,19 +73,29 @@ class MeanShower(GenerativeModel):
 
     generator: MeanShowerGenerator
 
-    def __init__(self, config: MeanShowerConfig, train: Events, seed: int, device: str = "cpu") -> None:  # noqa: ARG002 (nothing is random)
-        self.events = train
-        energies = torch.from_numpy(np.log10(np.unique(train.incident_energy)).astype(np.float32))
+    def __init__(self, config: MeanShowerConfig, train: TrainingSample, seed: int, device: str = "cpu") -> None:  # noqa: ARG002 (nothing is random)
+        self.sample = train
+        logarithm = np.log10(train.conditions[required_energy(train.detector).name])
+        energies = torch.from_numpy(_table_energies(logarithm).astype(np.float32))
         table = torch.zeros(len(energies), train.detector.num_cells)
         self.generator = MeanShowerGenerator(train.detector, energies, table, device)
         self.epoch = 0
 
     def train_epoch(self) -> dict[str, float]:
-        shower = fractions(self.events).double()
-        for row, energy in enumerate(np.unique(self.events.incident_energy)):
-            self.generator.table[row] = shower[torch.from_numpy(self.events.incident_energy == energy)].mean(dim=0)
+        total = torch.zeros_like(self.generator.table, dtype=torch.float64)
+        count = torch.zeros(len(total), dtype=torch.float64)
+        for part in self._parts():
+            encoded = self.generator.conditioning.encode(part.conditions)
+            row = (encoded - self.generator.energies.cpu()).abs().argmin(dim=1)
+            shower = fractions_of(part.response, part.conditions[self.generator.energy_name])
+            total.index_add_(0, row, shower.double())
+            count += torch.bincount(row, minlength=len(count))
+        self.generator.table.copy_(total / count.clamp(min=1)[:, None])
         self.epoch += 1
         return {}
+
+    def _parts(self) -> Iterable[Events | Batch]:
+        return [self.sample] if isinstance(self.sample, Events) else self.sample.batches(STREAM_BATCH, epoch=0)
 
     def parameter_counts(self) -> dict[str, int]:
         return {"generate": self.generator.num_parameters(), "train": self.generator.num_parameters()}
@@ -103,6 +118,14 @@ class MeanShower(GenerativeModel):
 def load_mean_shower(header: Mapping[str, Any], tensors: Mapping[str, Tensor], device: str) -> ShowerGenerator:
     """The table of a checkpoint."""
     return MeanShowerGenerator(detector_from_json(header["detector"]), tensors["energies"], tensors["table"], device)
+
+
+def _table_energies(logarithm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """log10 of the energies of the table: all that occur, or for a continuous spectrum the middles of quantile bins."""
+    values = np.unique(logarithm)
+    if len(values) <= MOST_ENERGIES:
+        return values
+    return np.unique(np.quantile(logarithm, (np.arange(MOST_ENERGIES) + 0.5) / MOST_ENERGIES))
 
 
 MEAN_SHOWER = ModelSpec(

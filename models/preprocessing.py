@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from data_adapters.detector import Detector
-from data_adapters.events import INCIDENT_ENERGY, Events
+from data_adapters.detector import Condition, Detector
+from data_adapters.events import Events, InvalidEvents
 from data_adapters.registry import Registry, UnknownName
+from data_adapters.streaming import EventStream
 
 EMPTY_FRACTION = 1e-10
 # No cell holds ten times the incident energy; the limit keeps what an untrained network says finite.
@@ -80,9 +81,17 @@ PREPROCESSINGS = Registry(
 )
 
 
-def fractions(events: Events) -> Tensor:
-    """Cell energies over the incident energy, float32, shape (N, V)."""
-    normalised = events.response.astype(np.float64) / events.incident_energy[:, None]
+def fractions(events: Events, scale: float = 1.0) -> Tensor:
+    """Cell energies over the incident energy and a constant scale, float32, shape (N, V).
+
+    Raises: InvalidEvents if the detector has no incident energy.
+    """
+    return fractions_of(events.response, events.incident_energy, scale)
+
+
+def fractions_of(response: NDArray[np.float32], energy: NDArray[np.float64], scale: float = 1.0) -> Tensor:
+    """The same from response (N, V) and energy (N,)."""
+    normalised = response.astype(np.float64) / (energy * scale)[:, None]
     return torch.from_numpy(normalised.astype(np.float32))
 
 
@@ -133,17 +142,23 @@ class Conditioning:
     parts: tuple[Scaling | Categories, ...]
 
     @classmethod
-    def fitted(cls, events: Events, logarithmic_energy: bool, names: tuple[str, ...] | None = None) -> Conditioning:
-        """Encoding of the named conditions of the detector (all of them by default)."""
+    def fitted(cls, sample: Events | EventStream, logarithmic_energy: bool) -> Conditioning:
+        """Encoding of the conditions of the detector.
+
+        Raises: InvalidEvents if one of them is not one number an event.
+        """
         parts: list[Scaling | Categories] = []
-        for condition in events.detector.conditions:
-            if names is not None and condition.name not in names:
-                continue
+        for condition in sample.detector.conditions:
+            if condition.shape:
+                raise InvalidEvents(
+                    f"{condition.name} of {sample.detector.name} has the shape {condition.shape}; this model is told "
+                    "single numbers. Choose a model that takes such a condition"
+                )
             if condition.categories is not None:
                 parts.append(Categories(condition.name, condition.categories))
             else:
-                logarithmic = logarithmic_energy and condition.name == INCIDENT_ENERGY
-                parts.append(Scaling.fitted(condition.name, events.conditions[condition.name], logarithmic))
+                logarithmic = logarithmic_energy and condition.energy
+                parts.append(Scaling.fitted(condition.name, sample.conditions[condition.name], logarithmic))
         return cls(tuple(parts))
 
     @property
@@ -165,6 +180,17 @@ class Conditioning:
         return cls(tuple(Categories(**part) if "count" in part else Scaling(**part) for part in parts))
 
 
+def required_energy(detector: Detector) -> Condition:
+    """The energy condition. Raises: InvalidEvents if the detector has none."""
+    energy = detector.energy_condition
+    if energy is None:
+        raise InvalidEvents(
+            f"{detector.name} has no incident energy, by which this model normalises cells: mark a condition as the "
+            "energy in the description, or choose another model"
+        )
+    return energy
+
+
 def check_conditions(conditions: Mapping[str, NDArray[np.float64]], detector: Detector) -> int:
     """Number of events that the conditions describe.
 
@@ -181,7 +207,9 @@ def check_conditions(conditions: Mapping[str, NDArray[np.float64]], detector: De
     lengths = {name: np.shape(values) for name, values in conditions.items()}
     if len(set(lengths.values())) != 1 or len(lengths[names[0]]) != 1:
         raise ValueError(f"the conditions have the shapes {lengths}; each needs (events,)")
-    for name, values in conditions.items():
-        if not np.isfinite(values).all() or (name == INCIDENT_ENERGY and (np.asarray(values) <= 0).any()):
-            raise ValueError(f"{name} must be finite{', and above 0 MeV' if name == INCIDENT_ENERGY else ''}")
+    for condition in detector.conditions:
+        values = np.asarray(conditions[condition.name])
+        if not np.isfinite(values).all() or (condition.energy and (values <= 0).any()):
+            above = f", and above 0 {condition.unit}" if condition.energy else ""
+            raise ValueError(f"{condition.name} must be finite{above}")
     return len(conditions[names[0]])

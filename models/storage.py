@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from data_adapters.detector import Condition, Detector, Layer
-
 FILE = "checkpoint.safetensors"
-FORMAT = 1
+FORMAT = 2
 
 
 class UnreadableCheckpoint(ValueError):
@@ -58,25 +55,6 @@ def read_checkpoint(folder: Path, prefix: str = "") -> tuple[dict[str, Any], dic
     if header.get("format") != FORMAT:
         raise UnreadableCheckpoint(f"{path}: format {header.get('format')}; this version reads format {FORMAT}")
     return header, tensors
-
-
-def detector_from_json(values: Mapping[str, Any]) -> Detector:
-    """Inverse of ``detector_to_json``."""
-    return Detector(
-        name=values["name"],
-        title=values["title"],
-        layers=tuple(
-            Layer(**{**layer, "shape": tuple(layer["shape"]), "cell_size": tuple(layer["cell_size"])})
-            for layer in values["layers"]
-        ),
-        conditions=tuple(Condition(**condition) for condition in values["conditions"]),
-    )
-
-
-def detector_to_json(detector: Detector) -> dict[str, Any]:
-    """Plain values, equal to what JSON gives back."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(detector)))
-    return plain
 
 
 def check_same(header: Mapping[str, Any], expected: Mapping[str, Any]) -> None:

@@ -41,8 +41,9 @@ def parser(study: Study) -> argparse.ArgumentParser:
     add("--sampler", choices=SAMPLERS, help=f"how configurations are chosen (default: {study.sampler})")
     add("--seed", type=int, help=f"of everything random (default: {study.seed})")
     add("--fix", action="append", default=[], metavar="NAME=VALUE", help="hold a hyperparameter (repeatable)")
-    add("--data", metavar="FILE", help="own full-simulation file in the layout of the study's dataset")
+    add("--data", metavar="FILE", help="own full-simulation file, folder, or description (TOML)")
     add("--twin", metavar="FILE", help="the same particles simulated again, for the floor of the metrics")
+    add("--cache", metavar="FOLDER", help="sparse copy of a file larger than memory, made once on each machine")
     resources = flags.add_argument_group("resources")
     resources.add_argument("--cpus-per-trial", type=int, default=1, help="CPUs of a trial")
     resources.add_argument("--gpus-per-trial", type=float, default=0.0, help="GPUs of a trial, also a share of one")
@@ -104,7 +105,7 @@ def _plan(study: Study, given: argparse.Namespace) -> tuple[Plan, bool]:
 
 def _options(given: argparse.Namespace) -> Options:
     names = (
-        "preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler", "data", "twin",
+        "preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler", "data", "twin", "cache",
         "cpus_per_trial", "gpus_per_trial", "concurrent",
     )  # fmt: skip
     return Options(fix=_fixed(given.fix), **{name: getattr(given, name) for name in names})

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from data_adapters.datasets import Dataset, DatasetFiles
-from metrics import SCORECARDS
+from metrics.scorecard import Scorecard
+from metrics.scorecards import scorecard_for
 from search.engine.ledger import Ledger
 from search.engine.study import Preset, SamplerName, Study, StudyError
 from search.engine.trial import TrialSetup
@@ -41,6 +42,7 @@ class Options:
     fix: Mapping[str, Any] = field(default_factory=dict)
     data: str | None = None
     twin: str | None = None
+    cache: str | None = None
     cpus_per_trial: int = 1
     gpus_per_trial: float = 0.0
     concurrent: int | None = None
@@ -155,6 +157,11 @@ class Plan:
         )
 
     @property
+    def scorecard(self) -> Scorecard:
+        """The study's, or the generic one of the detector of one's own file."""
+        return scorecard_for(self.dataset, self.study.scorecard)
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What must not change when a search is resumed or extended."""
         return {
@@ -163,7 +170,7 @@ class Plan:
             "preset": self.preset_name,
             "dataset": self.dataset.sha256,
             "space": self.space.sha256,
-            "scorecard": SCORECARDS[self.study.scorecard].identity,
+            "scorecard": self.scorecard.identity,
             "epochs": self.epochs,
             "evaluate_every": self.evaluate_every,
             "sampler": self.sampler,
@@ -184,12 +191,11 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
     options.check()
     preset_name: PresetName = options.preset or ("paper" if options.gpus_per_trial else "laptop")
     preset = study.paper if preset_name == "paper" else study.laptop
-    data = DatasetFiles(study.dataset, _path(options.data), _path(options.twin))
+    data = DatasetFiles(study.dataset, _path(options.data), _path(options.twin), _path(options.cache))
     if data.twin is not None and data.file is None:
         raise StudyError("--twin belongs to a file of one's own: give --data as well")
     dataset = data.open()
-    dataset.split("train")  # a damaged file must be noticed now, and not by every worker
-    dataset.twin_split("train")
+    check_readable(dataset)  # a damaged file must be noticed now, and not by every worker
     return Plan(
         study=study,
         options=options,
@@ -202,6 +208,17 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
         board=output / "leaderboard",
         tracking_uri=tracking_uri or f"sqlite:///{(output / 'mlflow.db').resolve()}",
     )
+
+
+def check_readable(dataset: Dataset) -> None:
+    """Read what a search reads, once.
+
+    Raises: UnreadableFile for a file that cannot be searched on; InvalidEvents if it cannot be judged.
+    """
+    if dataset.train_fits_in_memory:
+        dataset.split("train")
+    dataset.split("validation")
+    dataset.twin_split("validation")
 
 
 def new_folder(output: Path, study: Study) -> Path:
@@ -255,7 +272,7 @@ def recorded_options(folder: Path, given: Options) -> Options:
             )
     budget = {
         name: getattr(given, name)
-        for name in ("trials", "hours", "device_hours", "seeds", "concurrent")
+        for name in ("trials", "hours", "device_hours", "seeds", "concurrent", "cache")
         if getattr(given, name) is not None
     }
     if budget.keys() & {"trials", "hours", "device_hours"}:

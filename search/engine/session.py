@@ -11,7 +11,6 @@ import ray
 from rich.console import Console
 
 from leaderboard.studies import StudyRecord, read_study, write_study
-from metrics import SCORECARDS
 from search.engine.final import board_pages, final_plans, pictures, train_and_judge
 from search.engine.ledger import SCORED, Ledger
 from search.engine.plan import Plan, lock
@@ -159,7 +158,7 @@ def _study_parameters(plan: Plan) -> dict[str, Any]:
     return {
         **{name: value for name, value in plan.identity.items() if name not in ("dataset", "space", "scorecard")},
         "scorecard": plan.study.scorecard,
-        "scorecard_identity": SCORECARDS[plan.study.scorecard].identity[:12],
+        "scorecard_identity": plan.scorecard.identity[:12],
         "dataset_sha256": plan.dataset.sha256[:12],
         "trials": plan.trials,
         "hours": plan.options.hours,

@@ -18,10 +18,11 @@ from typing import Any
 import torch
 from ray import tune
 
-from data_adapters.datasets import DatasetFiles
+from data_adapters.datasets import Dataset, DatasetFiles
 from data_adapters.events import Events, InvalidEvents
-from metrics import SCORECARDS
+from data_adapters.streaming import EventStream
 from metrics.judge import Judge
+from metrics.scorecards import scorecard_for
 from models import MODELS
 from models.base import GenerativeModel, TrainingDiverged
 from models.config import from_dict
@@ -64,23 +65,34 @@ class Evaluation:
 
 
 @lru_cache(maxsize=2)
-def _training_data(data: DatasetFiles) -> Events:
-    return data.open().split("train")
+def _opened(data: DatasetFiles) -> Dataset:
+    return data.open()
+
+
+@lru_cache(maxsize=1)
+def _in_memory(data: DatasetFiles) -> Events:
+    return _opened(data).split("train")
+
+
+def _training_data(data: DatasetFiles, seed: int) -> Events | EventStream:
+    """A sample in memory is read once in a process, for all trials."""
+    dataset = _opened(data)
+    return _in_memory(data) if dataset.train_fits_in_memory else dataset.training_sample(seed, data.cache)
 
 
 @lru_cache(maxsize=2)
 def validation(data: DatasetFiles, scorecard: str) -> tuple[Events, Judge]:
     """The validation events and their judge, prepared once in a process."""
-    dataset = data.open()
+    dataset = _opened(data)
     reference = dataset.split("validation")
-    return reference, Judge(SCORECARDS[scorecard], reference, dataset.twin_split("validation"))
+    return reference, Judge(scorecard_for(dataset, scorecard), reference, dataset.twin_split("validation"))
 
 
 def build_model(setup: TrialSetup, hyperparameters: dict[str, Any], seed: int) -> GenerativeModel:
     """The model of a configuration, ready to train on the study's training split."""
     spec = MODELS[setup.model]
     config = from_dict(spec.config_class, hyperparameters)
-    return spec.build(config, _training_data(setup.data), seed, setup.device)
+    return spec.build(config, _training_data(setup.data, seed), seed, setup.device)
 
 
 class TrialRun:
@@ -95,6 +107,7 @@ class TrialRun:
         self.folder = setup.folder(number)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model = build_model(setup, hyperparameters, seed)
+        self.num_training_events = len(_opened(setup.data).rows("train"))
         self.reference, self.judge = validation(setup.data, setup.scorecard)
         self.history: list[Evaluation] = []
         if (self.folder / "last").exists():
@@ -123,7 +136,7 @@ class TrialRun:
         while self.model.epoch < until:
             losses = self.model.train_epoch()
         training_seconds = time.perf_counter() - start
-        seen = (until - first) * len(_training_data(self.setup.data))
+        seen = (until - first) * self.num_training_events
         evaluation = self._evaluate(losses, seen / training_seconds, start)
         self._keep(evaluation)
         return evaluation

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from data_adapters.detector import Condition, Detector, Layer
+from data_adapters.detector import Axis, Detector, Layer
 from data_adapters.events import Events
-from models.atlas_vae import AtlasVae, AtlasVaeConfig, loss_terms
+from models.atlas_vae import AtlasVae, AtlasVaeConfig, depth_parts, loss_terms
 from models.base import TrainingDiverged
 
 BASE = AtlasVaeConfig(latent_dim=3, units_1=8, units_2=7, units_3=6, units_4=5, learning_rate=1e-3)
@@ -100,10 +100,13 @@ def test_learned_slopes_are_parameters(few_events: Events) -> None:
     assert prelu["train"] - plain["train"] == 2 * (200 + 150 + 100 + 50)
 
 
-def test_a_detector_without_the_layers_is_refused() -> None:
-    detector = Detector(
-        "toy", "toy", (Layer("front", (1, 2), (1.0, 1.0), 1.0),), (Condition("incident_energy", "MeV"),)
-    )
-    toy = Events(detector, {"incident_energy": np.ones(3)}, np.ones((3, 2), np.float32), np.arange(3, dtype=np.uint64))
-    with pytest.raises(ValueError, match="has no middle, back"):
-        AtlasVae(AtlasVaeConfig(), toy, seed=0)
+def test_parts_of_the_depth_are_the_layers_of_the_paper(few_events: Events) -> None:
+    parts = depth_parts(few_events.detector, "cpu")
+    assert parts == {"front": slice(21, 189), "middle": slice(189, 238), "back": slice(238, 266)}
+
+
+def test_other_detectors_are_divided_in_depth() -> None:
+    axes = (Axis.numbered("z", 25), Axis.numbered("x", 2))
+    parts = depth_parts(Detector("toy", "toy", (Layer("cells", axes),), ()), "cpu")
+    assert {name: len(cells) for name, cells in parts.items()} == {"front": 16, "middle": 18, "back": 16}
+    assert list(parts["back"][:2]) == [34, 35]

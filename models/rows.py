@@ -1,0 +1,72 @@
+"""The training sample as the networks take it: preprocessed showers and conditions in one row, batch by batch.
+
+A sample that fits lies on the device; one that is larger than memory comes as a stream.
+"""
+
+# Axes: N events, B events of a mini-batch, V cells, C encoded conditions.
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data_adapters.events import Events
+from data_adapters.streaming import Batch, EventStream
+from models.preprocessing import Conditioning, fractions_of, required_energy
+
+TrainingSample = Events | EventStream
+
+EVENTS_LOOKED_AT = 1000
+
+
+def response_scale(train: TrainingSample) -> float:
+    """What responses are divided by, beside the incident energy, before a network sees them.
+
+    1 where the response is about the incident energy, as in a calibrated calorimeter. Where it is not (the visible
+    energy of a sampling calorimeter, signals in VEM) it is the mean of response over energy, so that the fractions of
+    a shower add up to about one. The constant belongs to the model and is stored with it.
+    """
+    energy = required_energy(train.detector).name
+    events = train if isinstance(train, Events) else _first_events(train)
+    total = float((events.response.sum(axis=1, dtype=np.float64) / events.conditions[energy]).mean())
+    return total if total > 0 and not 0.5 <= total <= 2.0 else 1.0
+
+
+def _first_events(train: EventStream) -> Batch:
+    return next(train.batches(EVENTS_LOOKED_AT, epoch=0))
+
+
+class TrainingRows:
+    """Rows of fractions and encoded conditions, (B, V + C), in a new random order each epoch.
+
+    Args:
+        scale: See ``response_scale``.
+    """
+
+    def __init__(self, train: TrainingSample, conditioning: Conditioning, scale: float, device: str) -> None:
+        self.conditioning, self.scale, self.device = conditioning, scale, device
+        self.width = train.detector.num_cells + conditioning.width
+        self.num_events = len(train)
+        self._energy = required_energy(train.detector).name
+        self._stream = None if isinstance(train, Events) else train
+        self._rows = self._encoded(train) if isinstance(train, Events) else None
+
+    def batches(self, batch_size: int, epoch: int, random: torch.Generator) -> Iterator[Tensor]:
+        """All events once; the last batch may be smaller.
+
+        Args:
+            random: Orders a sample in memory; the order of a stream follows from its own seed and the epoch.
+        """
+        if self._stream is not None:
+            for batch in self._stream.batches(batch_size, epoch):
+                yield self._encoded(batch)
+        if self._rows is not None:
+            order = torch.randperm(self.num_events, generator=random, device=self.device)
+            for rows in torch.split(order, batch_size):
+                yield self._rows[rows]
+
+    def _encoded(self, events: Events | Batch) -> Tensor:
+        showers = fractions_of(events.response, events.conditions[self._energy], self.scale)
+        return torch.cat((showers, self.conditioning.encode(events.conditions)), dim=1).to(self.device)
