@@ -39,7 +39,9 @@ class Descriptors:
                     self._open[path] = os.open(path, os.O_RDONLY)
             data = os.pread(self._open[path], size, offset)
         except OSError as error:
-            raise UnreadableFile(path, Problem(f"reading failed ({error})", "Is the disk still there?")) from error
+            raise UnreadableFile(
+                path, Problem(f"reading failed ({error})", "Check the disk, and how many files may be open (ulimit -n)")
+            ) from error
         if len(data) != size:
             raise UnreadableFile(path, Problem(f"it ends before byte {offset + size}", "Is it complete? Copy it again"))
         return data

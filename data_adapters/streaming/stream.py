@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,12 +18,13 @@ from data_adapters.source import FLOAT32_BYTES, EventSource
 from data_adapters.streaming.descriptors import Descriptors
 from data_adapters.streaming.order import epoch_order
 from data_adapters.streaming.reader import RowReader, SourceReader
+from data_adapters.streaming.sparse_cache import open_cache
+from data_adapters.streaming.threads import decoding_threads, reading_threads, split_units
 
 POOL_BYTES = 256 * 2**20  # events that are shuffled together where the file stores several in a chunk
 AHEAD_BYTES = 256 * 2**20  # batches that are prepared ahead
 AHEAD_BATCHES = 3
 TASK_BYTES = 2 * 2**20  # what a thread reads at a time: small, so that all threads work on the next batch
-DECODING_BYTES = 512 * 2**20  # chunks that all threads together decompress at a time
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,7 @@ class EventStream:
             raise ValueError(f"{workers} workers cannot read; give at least one")
         self.source, self.seed, self.workers, self.shuffle = source, seed, workers, shuffle
         self.rows = _checked_rows(source, rows)
-        self._reader: RowReader = SourceReader(source)
-        assert cache is None
+        self._reader: RowReader = SourceReader(source) if cache is None else open_cache(source, cache, workers)
 
     @property
     def detector(self) -> Detector:
@@ -143,14 +142,13 @@ class EventStream:
         return np.arange(len(self)), np.append(np.arange(pool_rows, len(self), pool_rows), len(self))
 
     def _run(self, pieces: list[NDArray[np.intp]], batch_size: int) -> Iterator[Batch]:
-        with Descriptors() as files, _threads(self._decoders) as threads:
+        with Descriptors() as files, reading_threads(self._threads) as threads:
             for rows, response in _batched(self._read_ahead(pieces, files, threads), batch_size):
                 yield Batch(response, {name: all_[rows] for name, all_ in self.source.conditions.items()}, rows)
 
     @property
-    def _decoders(self) -> int:
-        """Threads of which each has room to decompress a chunk."""
-        return max(1, min(self.workers, DECODING_BYTES // (self._reader.unit_rows * self._row_bytes)))
+    def _threads(self) -> int:
+        return decoding_threads(self.workers, self._reader.unit_rows * self._row_bytes)
 
     @property
     def _row_bytes(self) -> int:
@@ -170,7 +168,7 @@ class EventStream:
 
     def _begin(self, rows: NDArray[np.intp], files: Descriptors, threads: ThreadPoolExecutor) -> _Piece:
         response = np.empty((len(rows), self.detector.num_cells), dtype=np.float32)
-        tasks = _tasks(self._reader.units(rows), max(1, TASK_BYTES // self._row_bytes))
+        tasks = split_units(self._reader.units(rows), max(1, TASK_BYTES // self._row_bytes))
         return _Piece(rows, response, [threads.submit(self._reader.read, rows[t], response, t, files) for t in tasks])
 
 
@@ -182,23 +180,6 @@ def _checked_rows(source: EventSource, rows: NDArray[np.intp] | None) -> NDArray
     if len(np.unique(rows)) != len(rows):
         raise ValueError("an event is asked for twice; give each number once")
     return np.asarray(rows, dtype=np.intp)
-
-
-@contextmanager
-def _threads(workers: int) -> Iterator[ThreadPoolExecutor]:
-    threads = ThreadPoolExecutor(workers, thread_name_prefix="event-stream")
-    try:
-        yield threads
-    finally:
-        threads.shutdown(wait=True, cancel_futures=True)
-
-
-def _tasks(units: NDArray[np.intp], task_rows: int) -> list[NDArray[np.intp]]:
-    """Indices (n,) of events, in parts of about ``task_rows`` events and of whole units."""
-    by_unit = np.argsort(units, kind="stable")
-    begin = np.append(True, np.diff(units[by_unit]) != 0)
-    first = np.flatnonzero(begin)[np.cumsum(begin) - 1]  # of the unit in which each event lies
-    return np.split(by_unit, np.flatnonzero(np.diff(first // task_rows)) + 1)
 
 
 def _batched(pieces: Iterator[_Piece], batch_size: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
