@@ -24,11 +24,13 @@ class ArrayInfo:
     Attributes:
         shape: The number of events first; None for a size that differs from event to event.
         chunk_rows: Events that the file stores together.
+        unit: What the file itself says of it; "" where it does not.
     """
 
     shape: tuple[int | None, ...]
     dtype: np.dtype[np.generic]
     chunk_rows: int = DEFAULT_CHUNK_ROWS
+    unit: str = ""
 
 
 class ArrayFile(Protocol):

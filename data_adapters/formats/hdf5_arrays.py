@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from data_adapters import hdf5
 from data_adapters.formats.component import DEFAULT_CHUNK_ROWS, ArrayInfo, FileFormat
 
+UNIT_ATTRIBUTES = ("unit", "units")
+
 
 @dataclass(frozen=True)
 class Hdf5Arrays:
@@ -29,7 +31,8 @@ class Hdf5Arrays:
         with hdf5.open_hdf5(self.path) as file:
             found = hdf5.dataset(file, key, self.path)
             chunk_rows = int(found.chunks[0]) if found.chunks else DEFAULT_CHUNK_ROWS
-            return ArrayInfo(found.shape, found.dtype, chunk_rows)
+            units = [found.attrs[name] for name in UNIT_ATTRIBUTES if isinstance(found.attrs.get(name), str)]
+            return ArrayInfo(found.shape, found.dtype, chunk_rows, units[0] if units else "")
 
     def read(self, key: str, start: int, stop: int) -> NDArray[np.generic]:
         with hdf5.open_hdf5(self.path) as file:
