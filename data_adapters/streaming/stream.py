@@ -22,8 +22,7 @@ from data_adapters.streaming.sparse_cache import open_cache
 from data_adapters.streaming.threads import decoding_threads, reading_threads, split_units
 
 POOL_BYTES = 256 * 2**20  # events that are shuffled together where the file stores several in a chunk
-AHEAD_BYTES = 256 * 2**20  # batches that are prepared ahead
-AHEAD_BATCHES = 3
+AHEAD_BYTES, AHEAD_BATCHES = 256 * 2**20, 3  # what is prepared ahead at most, but always one batch or pool
 TASK_BYTES = 2 * 2**20  # what a thread reads at a time: small, so that all threads work on the next batch
 
 
@@ -157,7 +156,8 @@ class EventStream:
     def _read_ahead(
         self, pieces: list[NDArray[np.intp]], files: Descriptors, threads: ThreadPoolExecutor
     ) -> Iterator[_Piece]:
-        ahead = 1 if self._reader.unit_rows > 1 else AHEAD_BATCHES
+        largest = max((len(rows) for rows in pieces), default=1) * self._row_bytes
+        ahead = max(1, min(AHEAD_BATCHES, AHEAD_BYTES // largest))
         queue: deque[_Piece] = deque()
         for rows in pieces:
             queue.append(self._begin(rows, files, threads))
