@@ -8,7 +8,11 @@ from pathlib import Path
 from data_adapters.adapter import Adapter
 from data_adapters.description import SUFFIX, Description, NamedLayout, description_beside, read_description
 from data_adapters.formats.registry import FORMATS
+from data_adapters.layouts.arena_hdf5 import ARENA_HDF5
+from data_adapters.layouts.arena_root import ARENA_ROOT
+from data_adapters.layouts.atlas_csv import ATLAS_CSV
 from data_adapters.layouts.atlas_hdf5 import ATLAS_HDF5
+from data_adapters.layouts.calochallenge import CALOCHALLENGE
 from data_adapters.layouts.clic_3dgan import CLIC_3DGAN, CLIC_3DGAN_FIXED
 from data_adapters.layouts.described import DESCRIBED, open_described
 from data_adapters.options import InvalidOption, NoOptions, parse_options
@@ -22,6 +26,10 @@ ADAPTERS: Registry[Adapter] = Registry(
     ATLAS_HDF5,
     CLIC_3DGAN,
     CLIC_3DGAN_FIXED,
+    ARENA_HDF5,
+    ARENA_ROOT,
+    ATLAS_CSV,
+    CALOCHALLENGE,
     DESCRIBED,
 )
 

@@ -103,6 +103,16 @@ def tree(file: Any, name: str, path: Path) -> Any:
         return file[name]
 
 
+def strings_of(path: Path) -> dict[str, str]:
+    """The texts (TObjString) at the top of a file, by name.
+
+    Raises: UnreadableFile.
+    """
+    with open_root(path) as file, _damage_named(path):
+        classes = file.classnames(recursive=False)
+        return {key.partition(";")[0]: str(file[key]) for key, kind in classes.items() if kind == "TObjString"}
+
+
 def check_branches(path: Path, tree_name: str, needed: Iterable[Needed]) -> int:
     """Number of entries, after all branches of a layout were looked at.
 
