@@ -13,7 +13,6 @@ float64 [EeV], ``core`` (N, 2) float64 [m]; the attributes hold all parameters, 
 # Axes: N events, S = 9 x 9 stations flattened, n stations (of some events) that saw particles, T time bins.
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,6 +32,7 @@ from data_adapters.hdf5 import Needed, check_datasets, open_hdf5, read_column
 from data_adapters.options import parse_options
 from data_adapters.registry import UnknownName
 from data_adapters.simulators.component import InvalidRequest, Request, Simulator
+from data_adapters.simulators.production import check_output, check_suffix, unfinished
 
 BLOCK_EVENTS = 100  # events that share random streams: event i depends on (seed, i // BLOCK_EVENTS) and its place
 CHUNK_EVENTS = 20  # that a file stores together: half a megabyte
@@ -208,7 +208,7 @@ def simulate_blocks(parameters: ShowerArray, events: int, seed: int, first: int 
 
 
 def simulate_again(parameters: ShowerArray, energy: Array, core: Array, seed: int) -> AirShowers:
-    """The response to given showers.
+    """The response to given showers, with random numbers that ``simulate`` does not have, whatever the seed.
 
     Args:
         energy: [EeV], shape (N,).
@@ -283,6 +283,29 @@ def arrival_probabilities(parameters: ShowerArray, median: Array, delay: Array) 
     return np.diff(ndtr(standard), axis=-1)
 
 
+class Purpose(IntEnum):
+    """What random numbers are for: what one draws does not move another."""
+
+    SHOWERS = 0
+    PARTICLE_NUMBERS = 1
+    ARRIVAL_TIMES = 2
+    NOISE = 3
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Random numbers of a block; those of showers that are simulated ``again`` are others."""
+
+    seed: int
+    block: int
+    again: bool = False
+
+    def open(self, purpose: Purpose) -> np.random.Generator:
+        """The beginning of the stream for a purpose."""
+        sequence = np.random.SeedSequence(self.seed, spawn_key=(self.block, purpose, int(self.again)))
+        return np.random.Generator(np.random.SFC64(sequence))
+
+
 def _new_showers(parameters: ShowerArray, events: int, seed: int, first: int = 0) -> Iterator[Block]:
     """What simulates each block of a sequence."""
     _check_request(events, seed, first)
@@ -304,25 +327,27 @@ def _given_showers(parameters: ShowerArray, events: int, energy: Array, core: Ar
 def _simulate_block(
     parameters: ShowerArray, seed: int, block: int, inside: slice, showers: tuple[Array, Array] | None = None
 ) -> AirShowers:
-    energy, core = showers or _draw_showers(parameters, seed, block)
-    return _respond(parameters, energy, core, seed, block).select(inside)
+    if showers is not None:
+        return _respond(parameters, *showers, Streams(seed, block, again=True)).select(inside)
+    streams = Streams(seed, block)
+    return _respond(parameters, *_draw_showers(parameters, streams), streams).select(inside)
 
 
-def _draw_showers(parameters: ShowerArray, seed: int, block: int) -> tuple[Array, Array]:
+def _draw_showers(parameters: ShowerArray, streams: Streams) -> tuple[Array, Array]:
     """Energies [EeV] and cores [m] of a block, shapes (BLOCK_EVENTS,) and (BLOCK_EVENTS, 2)."""
-    uniform = _stream(seed, block, Stream.SHOWERS).random((3, BLOCK_EVENTS))
+    uniform = streams.open(Purpose.SHOWERS).random((3, BLOCK_EVENTS))
     energy = parameters.energy_low_eev + (parameters.energy_high_eev - parameters.energy_low_eev) * uniform[0]
     radius, azimuth = parameters.core_radius_m * np.sqrt(uniform[1]), 2 * np.pi * uniform[2]
     return energy, np.stack([radius * np.cos(azimuth), radius * np.sin(azimuth)], axis=-1)
 
 
-def _respond(parameters: ShowerArray, energy: Array, core: Array, seed: int, block: int) -> AirShowers:
+def _respond(parameters: ShowerArray, energy: Array, core: Array, streams: Streams) -> AirShowers:
     """The response to the showers of a block."""
     distance = np.linalg.norm(parameters.positions.reshape(-1, 2) - core[:, None], axis=-1)  # (N, S)
     means = mean_signals(parameters, energy[:, None], distance)
-    particles = _particle_numbers(parameters, means, _stream(seed, block, Stream.PARTICLE_NUMBERS))
-    counts = _particles_in_bins(parameters, particles, distance, _stream(seed, block, Stream.ARRIVAL_TIMES))
-    traces = _measure(parameters, counts, _stream(seed, block, Stream.NOISE))
+    particles = _particle_numbers(parameters, means, streams.open(Purpose.PARTICLE_NUMBERS))
+    counts = _particles_in_bins(parameters, particles, distance, streams.open(Purpose.ARRIVAL_TIMES))
+    traces = _measure(parameters, counts, streams.open(Purpose.NOISE))
     grid = (len(energy), parameters.stations, parameters.stations)
     return AirShowers(traces.reshape(*grid, -1), energy, core, particles.reshape(2, *grid))
 
@@ -393,19 +418,6 @@ def _measure(parameters: ShowerArray, counts: Floats, random: np.random.Generato
     return signals
 
 
-class Stream(IntEnum):
-    """Random streams of a block: what one draws does not move another."""
-
-    SHOWERS = 0
-    PARTICLE_NUMBERS = 1
-    ARRIVAL_TIMES = 2
-    NOISE = 3
-
-
-def _stream(seed: int, block: int, stream: Stream) -> np.random.Generator:
-    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(block, stream))))
-
-
 def _blocks(start: int, stop: int) -> Iterator[tuple[int, slice]]:
     """Blocks that hold events ``start`` … ``stop − 1``, and which of their events."""
     for block in range(start // BLOCK_EVENTS, -(-stop // BLOCK_EVENTS)):
@@ -444,12 +456,12 @@ OPEN_PARAMETERS = (
 def make_file(name: str, parameters: ShowerArray, request: Request) -> int:
     """Write a file of the layout above; ``name`` is that of the simulator. Returns the number of events.
 
-    Raises: InvalidRequest if the file exists and may not be replaced, or a twin is asked for of a file with other
-        parameters or with the same seed; UnknownName and InvalidOption for options; UnreadableFile for a file that
-        cannot have a twin; ValueError for parameters that cannot be.
+    Raises: OutputExists if the file exists and may not be replaced; InvalidRequest if a twin is asked for of a file
+        with other parameters; UnknownName and InvalidOption for options; UnreadableFile for a file that cannot have a
+        twin; ValueError for parameters that cannot be.
     """
-    if request.out.exists() and not request.force:
-        raise InvalidRequest(f"{request.out} exists: give another name, or --force to replace it")
+    check_suffix(request.out, ".h5")
+    check_output(request)
     parameters = _with_options(parameters, request.options)
     if request.twin_of is None:
         events, blocks = request.events, _new_showers(parameters, request.events, request.seed)
@@ -458,14 +470,9 @@ def make_file(name: str, parameters: ShowerArray, request: Request) -> int:
         events = request.events or len(energy)
         blocks = _given_showers(parameters, events, energy, core, request.seed)
     request.out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = request.out.with_name(f".{request.out.name}.{os.getpid()}")
-    try:
-        with h5py.File(unfinished, "w") as file:
-            _describe(file, name, parameters, request)
-            _write(file, parameters, events, _in_order(blocks, request.processes))
-        unfinished.replace(request.out)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished(request.out) as temporary, h5py.File(temporary, "w") as file:
+        _describe(file, name, parameters, request)
+        _write(file, parameters, events, _in_order(blocks, request.processes))
     return events
 
 
@@ -482,8 +489,6 @@ def _showers_to_repeat(parameters: ShowerArray, request: Request, path: Path) ->
     stored = check_datasets(path, (Needed("energy"), Needed("core", (2,))))
     with open_hdf5(path) as file:
         attributes = dict(file.attrs)
-    if attributes.get("seed") == request.seed:
-        raise InvalidRequest(f"{path} was made with seed {request.seed}: a twin needs other numbers, give another seed")
     for name, value in _as_attributes(parameters).items():
         if attributes.get(name, value) != value:
             raise InvalidRequest(
@@ -491,7 +496,9 @@ def _showers_to_repeat(parameters: ShowerArray, request: Request, path: Path) ->
                 f"that made it ({attributes.get('simulator', 'unknown')}), with the same options"
             )
     if request.events > stored:
-        raise InvalidRequest(f"{request.events} twins were asked for; {path} holds {stored} events")
+        raise InvalidRequest(
+            f"{request.events} events were asked for, but {path} holds {stored}: give 0 for all of them"
+        )
     return read_column(path, "energy"), read_column(path, "core")
 
 
@@ -515,6 +522,7 @@ def _describe(file: h5py.File, name: str, parameters: ShowerArray, request: Requ
     file.attrs["units"] = "traces: VEM; energy: EeV; core: m"
     file.attrs["simulator"] = name
     file.attrs["seed"] = request.seed
+    file.attrs["twin"] = request.twin_of is not None  # of a file with the same energies and cores
     file.attrs["station_positions"] = parameters.positions
     for parameter, value in _as_attributes(parameters).items():
         file.attrs[parameter] = value
