@@ -384,7 +384,7 @@ def test_the_samples_are_pairs_that_the_code_makes() -> None:
 
 
 def test_the_page_keeps_its_text_and_gets_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(airshower_figure, "EVENTS", 400)
+    monkeypatch.setattr(airshower_figure, "EVENTS", 2000)
     page = tmp_path / "airshower.md"
     page.write_text("no marks")
     with pytest.raises(ValueError, match="marks of the table are missing"):
