@@ -390,12 +390,12 @@ def test_the_page_keeps_its_text_and_gets_its_table(tmp_path: Path, monkeypatch:
     with pytest.raises(ValueError, match="marks of the table are missing"):
         airshower_figure.write_page(tmp_path)
     assert list(tmp_path.iterdir()) == [page]
-    page.write_text(f"before\n{airshower_figure.BEGIN}\nold\n{airshower_figure.END}\nafter\n")
+    page.write_text(f"before\n{airshower_figure.BEGIN}\nearlier numbers\n{airshower_figure.END}\nafter\n")
     airshower_figure.write_page(tmp_path)
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
-    assert "old" not in text
+    assert "earlier numbers" not in text
     row = next(line for line in text.splitlines() if line.startswith("| muon part of S0"))
     data, simulation = (float(cell.split("±")[0]) for cell in row.split("|")[3:5])
     assert (data, simulation) == (pytest.approx(30, abs=0.1), pytest.approx(70, abs=0.1))
