@@ -182,9 +182,9 @@ def draw_lateral() -> Figure:
     signal.axhline(above_noise, color="#8a8a8a", lw=0.8, ls=":", label="threshold above noise, data")
     signal.set(xscale="log", yscale="log", xlabel="distance from the axis [m]", ylabel="mean signal [VEM]")
     signal.set_title("10 EeV")
-    for axes in (share, signal):
+    for axes, place in ((share, "upper left"), (signal, "upper right")):
         _label_metres(axes)
-        axes.legend()
+        axes.legend(loc=place)
     return figure
 
 
