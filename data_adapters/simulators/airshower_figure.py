@@ -182,9 +182,9 @@ def draw_lateral() -> Figure:
     signal.axhline(above_noise, color="#8a8a8a", lw=0.8, ls=":", label="threshold above noise, data")
     signal.set(xscale="log", yscale="log", xlabel="distance from the axis [m]", ylabel="mean signal [VEM]")
     signal.set_title("10 EeV")
-    for axes, place in ((share, "upper left"), (signal, "upper right")):
+    for axes, place in ((share, "upper left"), (signal, "lower left")):
         _label_metres(axes)
-        axes.legend(loc=place)
+        axes.legend(loc=place, frameon=True, facecolor="white", edgecolor="none", framealpha=1)
     return figure
 
 
