@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from data_adapters.command_line import add_data_command
 from data_adapters.registry import UnknownName
 from search.engine.cli import fail
 
@@ -30,6 +31,8 @@ def parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="what is registered")
     listing.add_argument("kind", help=", ".join(REGISTRIES))
     listing.set_defaults(run=_list)
+
+    add_data_command(commands)
 
     leaderboard = commands.add_parser("leaderboard", help="the leaderboard's pages")
     leaderboard.add_argument("action", choices=("build", "check"), help="render the pages; or only check the records")

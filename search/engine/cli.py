@@ -41,7 +41,7 @@ def parser(study: Study) -> argparse.ArgumentParser:
     add("--sampler", choices=SAMPLERS, help=f"how configurations are chosen (default: {study.sampler})")
     add("--seed", type=int, help=f"of everything random (default: {study.seed})")
     add("--fix", action="append", default=[], metavar="NAME=VALUE", help="hold a hyperparameter (repeatable)")
-    add("--data", metavar="FILE", help="own full-simulation file, folder, or description (TOML)")
+    add("--data", metavar="FILE", help="own full-simulation file, folder, description (TOML), or a dataset's name")
     add("--twin", metavar="FILE", help="the same particles simulated again, for the floor of the metrics")
     add("--cache", metavar="FOLDER", help="sparse copy of a file larger than memory, made once on each machine")
     resources = flags.add_argument_group("resources")

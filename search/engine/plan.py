@@ -5,15 +5,17 @@ from __future__ import annotations
 import fcntl
 import json
 import math
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from data_adapters.datasets import Dataset, DatasetFiles
+from data_adapters.datasets import DATASETS, Dataset, DatasetFiles
 from metrics.scorecard import Scorecard
 from metrics.scorecards import scorecard_for
+from models import MODELS
 from search.engine.ledger import Ledger
 from search.engine.study import Preset, SamplerName, Study, StudyError
 from search.engine.trial import TrialSetup
@@ -132,6 +134,19 @@ class Plan:
         return f"{self.script} {self.flags}".strip()
 
     @property
+    def title(self) -> str:
+        """What is searched, on what."""
+        if self.options.data is None:
+            return self.study.title
+        return f"{MODELS[self.study.model].title} on {self.dataset.detector.title}"
+
+    @property
+    def data_flags(self) -> str:
+        """The flags that name files of one's own, each after a blank."""
+        files = {"data": self.options.data, "twin": self.options.twin, "cache": self.options.cache}
+        return "".join(f" --{name} {shlex.quote(path)}" for name, path in files.items() if path is not None)
+
+    @property
     def flags(self) -> str:
         """What the command says of the search and its budget."""
         names = ("preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler")
@@ -191,9 +206,7 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
     options.check()
     preset_name: PresetName = options.preset or ("paper" if options.gpus_per_trial else "laptop")
     preset = study.paper if preset_name == "paper" else study.laptop
-    data = DatasetFiles(study.dataset, _path(options.data), _path(options.twin), _path(options.cache))
-    if data.twin is not None and data.file is None:
-        raise StudyError("--twin belongs to a file of one's own: give --data as well")
+    data = _data(study, options)
     dataset = data.open()
     check_readable(dataset)  # a damaged file must be noticed now, and not by every worker
     return Plan(
@@ -208,6 +221,17 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
         board=output / "leaderboard",
         tracking_uri=tracking_uri or f"sqlite:///{(output / 'mlflow.db').resolve()}",
     )
+
+
+def _data(study: Study, options: Options) -> DatasetFiles:
+    cache = _path(options.cache)
+    if options.data is not None and options.data in DATASETS and not Path(options.data).exists():
+        data = DatasetFiles(options.data, cache=cache)
+    else:
+        data = DatasetFiles(study.dataset, _path(options.data), _path(options.twin), cache)
+    if options.twin is not None and data.file is None:
+        raise StudyError("--twin belongs to a file of one's own: give that with --data")
+    return data
 
 
 def check_readable(dataset: Dataset) -> None:

@@ -79,7 +79,7 @@ def _benchmark(
 
 
 def _announce(plan: Plan, ledger: Ledger, console: Console, resumed: bool) -> None:
-    console.rule(f"[bold]{plan.study.title}", align="left")
+    console.rule(f"[bold]{plan.title}", align="left")
     varied = ", ".join(plan.space.varied)
     console.print(f"Search in {plan.folder}{' (resumed)' if resumed else ''}, preset {plan.preset_name}")
     console.print(f"{plan.dataset.title}: {plan.dataset.provenance}", highlight=False, soft_wrap=True)
@@ -182,7 +182,7 @@ def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entri
     if entries:
         more = f"--trials {2 * len(ledger.trials)}"
         console.print(f"More trials    {plan.script} --resume {plan.folder} {more}", highlight=False, soft_wrap=True)
-        console.print(f"A longer one   {plan.script} --hours 1", highlight=False, soft_wrap=True)
+        console.print(f"A longer one   {plan.script}{plan.data_flags} --hours 1", highlight=False, soft_wrap=True)
     else:
         console.print(f"Go on          {plan.script} --resume {plan.folder}", highlight=False, soft_wrap=True)
 
@@ -201,7 +201,7 @@ def study_record(plan: Plan, ledger: Ledger, status: str, seconds: float) -> Stu
     best = min(scored, key=lambda end: end.score or 0.0, default=None)
     return {
         "name": plan.study.name,
-        "title": plan.study.title,
+        "title": plan.title,
         "directory": plan.folder.name,
         "status": status,
         "preset": plan.preset_name,
