@@ -106,8 +106,8 @@ def draft_description(path: Path, out: Path) -> Draft:
     _draft_identity(draft, numbering, num_events)
     if energy is None:
         draft.check.append(
-            "no energy among the conditions was recognised: write energy = true in its table if one is, else bins = true in one "
-            "table, so that metrics can be computed in its bins"
+            "no energy among the conditions was recognised: write energy = true in its table if one is; if none, write "
+            "bins = true in the table in whose bins metrics are to be computed"
         )
     return draft
 

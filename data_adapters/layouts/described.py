@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,15 +47,27 @@ class DescribedResponse:
             return values.astype(np.float32, copy=False)
 
 
-def open_described(description: Description, file: Path | None = None) -> EventSource:
+def open_described(
+    description: Description, file: Path | None = None, impossible: list[Problem] | None = None
+) -> EventSource:
     """The events of a described file, or of another file that is described alike.
 
+    Args:
+        impossible: Where it is given, conditions with impossible values are added to it instead of being raised: such a
+            value reads as 0, and the detector has no limits.
     Raises: UnreadableFile for everything that does not fit the description, with key and event.
     """
     file = file or description.file
     arrays = open_arrays(file)
     num_events = _check_arrays(arrays, description)
-    columns = _read_columns(arrays, description.columns, num_events)
+    columns, problems = _read_columns(arrays, description.columns, num_events)
+    detector = description.detector
+    if problems:
+        if impossible is None:
+            raise UnreadableFile(file, *problems)
+        impossible += problems
+        detector = _without_limits(detector)
+        columns = {name: np.where(np.isfinite(values), values, 0.0) for name, values in columns.items()}
     if description.identity_keys:
         keys = [_floats(arrays, key, num_events) for key in description.identity_keys]
         identity = identities(*_single_columns(keys))
@@ -64,10 +76,10 @@ def open_described(description: Description, file: Path | None = None) -> EventS
     return EventSource(
         path=file,
         layout=DESCRIBED.name,
-        detector=description.detector,
+        detector=detector,
         conditions=columns,
         identity=identity,
-        read_response=DescribedResponse(arrays, description.response_key, description.detector.num_cells),
+        read_response=DescribedResponse(arrays, description.response_key, detector.num_cells),
         response_key=description.response_key,
         chunk_rows=arrays.info(description.response_key).chunk_rows,
         files=(file, description.path),
@@ -162,8 +174,14 @@ def _length_problems(lengths: dict[str, int], response: str) -> list[Problem]:
     return []
 
 
-def _read_columns(arrays: ArrayFile, columns: tuple[Column, ...], num_events: int) -> dict[str, Floats]:
-    """The conditions in the units of the detector, checked: ranges and categories are part of the description."""
+def _without_limits(detector: Detector) -> Detector:
+    return replace(detector, conditions=tuple(replace(item, low=None, high=None) for item in detector.conditions))
+
+
+def _read_columns(
+    arrays: ArrayFile, columns: tuple[Column, ...], num_events: int
+) -> tuple[dict[str, Floats], list[Problem]]:
+    """The conditions in the units of the detector, and those of them that are outside of what the description says."""
     values: dict[str, Floats] = {}
     problems: list[Problem] = []
     for column in columns:
@@ -171,9 +189,7 @@ def _read_columns(arrays: ArrayFile, columns: tuple[Column, ...], num_events: in
         values[column.condition.name] = column.converted(raw)
         wrong = _value_problem(column, raw, values[column.condition.name])
         problems += [wrong] if wrong else []
-    if problems:
-        raise UnreadableFile(arrays.path, *problems)
-    return values
+    return values, problems
 
 
 def _value_problem(column: Column, raw: Floats, values: Floats) -> Problem | None:
