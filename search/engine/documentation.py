@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 
+from data_adapters.adapter import Adapter
+from data_adapters.adapters import ADAPTERS
+from data_adapters.datasets import DATASETS, Dataset
+from data_adapters.simulators.registry import SIMULATORS
 from leaderboard.pictures import draw_scores, draw_showers
 from leaderboard.ranking import Table, tables
 from leaderboard.records import JsonObject, read_board
@@ -29,12 +34,57 @@ def write_documentation(folder: Path, results_from: Path | None = None) -> list[
     folder.mkdir(parents=True, exist_ok=True)
     if results_from is not None:
         _take_results(results_from / "leaderboard", folder / "results")
-    pages = {"hyperparameters.md": hyperparameters(), "metrics.md": metrics_page()}
+    pages = {"data.md": data_page(), "hyperparameters.md": hyperparameters(), "metrics.md": metrics_page()}
     if (folder / "results").is_dir():
         pages["results.md"] = results(folder / "results")
     for name, text in pages.items():
         (folder / name).write_text(MADE_BY + text, encoding="utf-8")
     return [folder / name for name in pages]
+
+
+def data_page() -> str:
+    """Datasets, file layouts and simulators as registered."""
+    parts = [
+        "\n# Data\n",
+        "What `arena data list` lists, with what it means. Your own file in none of these layouts:",
+        "[your own detector](own_data.md).\n",
+        "\n## Datasets that ship with the project\n",
+        "Simplified detectors, made for this project: [how](../data_adapters/samples/PROVENANCE.md). Events are",
+        "divided by a hash into train, validation and test (60 : 20 : 20); twins are the same particles again.\n",
+        _table(("name", "what", "layout", "events", "twins", "provenance"), map(_dataset_row, DATASETS.values())),
+        "\n## File layouts\n",
+        "A file is recognised by its keys, whatever its name. `--layout NAME` and `--option NAME=VALUE` of",
+        "`arena data`, or a description beside the file, say what a file does not say itself.\n",
+        _table(
+            ("name", "what", "keys", "options", "written too", "source"),
+            map(_layout_row, ADAPTERS.values()),
+        ),
+        "\n## Simulators\n",
+        "`arena data make NAME --events N --out FILE`, and with `--twin-of FILE` the same particles again. Those that",
+        "need `refsim` want `pip install -c constraints.txt -e '.[refsim]'` (Linux x86_64, a C compiler).\n",
+        _table(
+            ("name", "what", "needs", "simplified"),
+            ((f"`{s.name}`", s.title, s.needs, s.provenance) for s in SIMULATORS.values()),
+        ),
+    ]
+    return "\n".join(parts)
+
+
+def _dataset_row(dataset: Dataset) -> Sequence[str]:
+    twins = "–" if dataset.twin_source is None else str(len(dataset.twin_source))
+    source = dataset.source
+    return f"`{dataset.name}`", dataset.title, f"`{source.layout}`", str(len(source)), twins, dataset.provenance
+
+
+def _layout_row(adapter: Adapter) -> Sequence[str]:
+    options = ", ".join(f"`{item.name}` ({item.default!r})" for item in fields(adapter.options_class))
+    written = "yes" if adapter.write is not None else "no"
+    return f"`{adapter.name}`", adapter.title, _code_free(adapter.layout), options or "–", written, adapter.source
+
+
+def _code_free(text: str) -> str:
+    """Text that a Markdown table shows as it is."""
+    return text.replace("<", "&lt;").replace("|", "&#124;")
 
 
 def hyperparameters() -> str:

@@ -16,8 +16,12 @@ PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.
 
 @pytest.mark.parametrize(
     ("page", "text"),
-    [("hyperparameters.md", documentation.hyperparameters), ("metrics.md", documentation.metrics_page)],
-    ids=["hyperparameters", "metrics"],
+    [
+        ("data.md", documentation.data_page),
+        ("hyperparameters.md", documentation.hyperparameters),
+        ("metrics.md", documentation.metrics_page),
+    ],
+    ids=["data", "hyperparameters", "metrics"],
 )
 def test_generated_pages_are_up_to_date(page: str, text: documentation.PageText) -> None:
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == documentation.MADE_BY + text(), "run `make docs`"
