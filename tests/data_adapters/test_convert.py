@@ -127,6 +127,7 @@ def test_nothing_is_lost_from_hdf5_to_root_and_back(tmp_path: Path) -> None:
     content = columns(6)
     first = write_hdf5(tmp_path / "a.h5", TOY, content)
     assert convert(first, tmp_path / "b.root", "arena-root").not_held == ()
+    assert "events/auxiliary_truth%2Fsignal" in root.keys_of(tmp_path / "b.root")
     done = convert(tmp_path / "b.root", tmp_path / "c.h5", "arena-hdf5")
     assert (done.not_held, done.num_events, done.files) == ((), EVENTS, (tmp_path / "c.h5",))
     with h5py.File(tmp_path / "c.h5") as file:
