@@ -113,9 +113,11 @@ class Dataset:
             seed: Of the order in which a stream gives the events.
             cache: Folder for a sparse copy of a streamed file, made once on each machine; None to read the file itself.
         """
-        if self.train_fits_in_memory:
-            return self.split("train")
-        return EventStream(self.source, self.rows("train"), seed=seed, cache=cache)
+        return self.split("train") if self.train_fits_in_memory else self.training_stream(seed, cache)
+
+    def training_stream(self, seed: int, cache: Path | None = None, most: int | None = None) -> EventStream:
+        """The train split, or its first ``most`` events, as a stream; see ``training_sample``."""
+        return EventStream(self.source, self.rows("train")[:most], seed=seed, cache=cache)
 
     @property
     def train_fits_in_memory(self) -> bool:

@@ -31,11 +31,16 @@ from search.engine.scheduler import MEDIAN_WINDOW
 from search.engine.study import derive_seed
 
 EPOCHS_TIMED = 3
+EVENTS_TIMED = 2000  # of a sample that is streamed
 
 
 @dataclass(frozen=True)
 class TrialSetup:
-    """What all trials of a study share."""
+    """What all trials of a study share.
+
+    Attributes:
+        streamed_events: Of a sample that is streamed, train on so many events an epoch; None for all.
+    """
 
     model: str
     data: DatasetFiles
@@ -45,6 +50,7 @@ class TrialSetup:
     trials_folder: Path
     threads: int = 1
     device: str = "cpu"
+    streamed_events: int | None = None
 
     def folder(self, number: int) -> Path:
         return self.trials_folder / f"{number:04d}"
@@ -74,10 +80,12 @@ def _in_memory(data: DatasetFiles) -> Events:
     return _opened(data).split("train")
 
 
-def _training_data(data: DatasetFiles, seed: int) -> Events | EventStream:
+def _training_data(setup: TrialSetup, seed: int) -> Events | EventStream:
     """A sample in memory is read once in a process, for all trials."""
-    dataset = _opened(data)
-    return _in_memory(data) if dataset.train_fits_in_memory else dataset.training_sample(seed, data.cache)
+    dataset = _opened(setup.data)
+    if dataset.train_fits_in_memory:
+        return _in_memory(setup.data)
+    return dataset.training_stream(seed, setup.data.cache, setup.streamed_events)
 
 
 @lru_cache(maxsize=2)
@@ -92,7 +100,7 @@ def build_model(setup: TrialSetup, hyperparameters: dict[str, Any], seed: int) -
     """The model of a configuration, ready to train on the study's training split."""
     spec = MODELS[setup.model]
     config = from_dict(spec.config_class, hyperparameters)
-    return spec.build(config, _training_data(setup.data, seed), seed, setup.device)
+    return spec.build(config, _training_data(setup, seed), seed, setup.device)
 
 
 class TrialRun:
@@ -196,8 +204,10 @@ def read_history(folder: Path) -> list[Evaluation]:
 
 def estimate_seconds(setup: TrialSetup, hyperparameters: dict[str, Any]) -> float:
     """Wall time of a whole trial of a configuration, from its first epochs [s]."""
+    dataset = _opened(setup.data)
+    share = 1.0 if dataset.train_fits_in_memory else min(1.0, EVENTS_TIMED / len(dataset.rows("train")))
     with TemporaryDirectory() as folder:
-        short = replace(setup, trials_folder=Path(folder), evaluate_every=1)
+        short = replace(setup, trials_folder=Path(folder), evaluate_every=1, streamed_events=EVENTS_TIMED)
         run = TrialRun(short, 0, hyperparameters, seed=0)
         run.advance()  # the first epoch pays for what is set up once
         begin = time.perf_counter()
@@ -205,7 +215,7 @@ def estimate_seconds(setup: TrialSetup, hyperparameters: dict[str, Any]) -> floa
             run.model.train_epoch()
         per_epoch = (time.perf_counter() - begin) / EPOCHS_TIMED
         per_evaluation = run.advance().seconds - per_epoch
-    return setup.epochs * per_epoch + setup.epochs / setup.evaluate_every * max(0.0, per_evaluation)
+    return setup.epochs * per_epoch / share + setup.epochs / setup.evaluate_every * max(0.0, per_evaluation)
 
 
 class TrialTrainable(tune.Trainable):
