@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import awkward  # type: ignore[import-untyped]
+import awkward
 import numpy as np
 import uproot  # type: ignore[import-untyped]
 from numpy.typing import NDArray

@@ -3,7 +3,7 @@
 Layout: ``incident_energies`` (N, 1) and ``showers`` (N, V), both in MeV. In a shower the radial bins run fastest, then
 the angular bins, then the layers, whose binning an XML file gives: of each layer the radial edges in mm (a single
 edge: no voxels) and the number of angular bins, which divide −π to π evenly.
-Source: arXiv:2210.06204 and arXiv:2410.21611, section 2; doi:10.5281/zenodo.8099322 (dataset 1), .6366271 (2) and
+Source: arXiv:2210.06204 and arXiv:2410.21611; doi:10.5281/zenodo.8099322 (dataset 1), .6366271 (2) and
 .6366324 (3).
 """
 
@@ -55,8 +55,8 @@ class CaloChallengeOptions:
             calochallenge-2, calochallenge-3). By default the XML beside the file (same name, ``.xml``), else the
             published one with as many voxels.
         particle: Name or PDG number of the bin to take, where the XML describes several.
-        threshold: Voxels below it are set to zero [MeV]. The challenge judged dataset 1 above 0.001 MeV, datasets
-            2 and 3 above 0.01515 MeV.
+        threshold: Voxels below it are set to zero [MeV]. The least readout of datasets 2 and 3 is 0.5 keV / 0.033 =
+            0.01515 MeV.
     """
 
     geometry: str = ""
@@ -543,7 +543,7 @@ class HighLevelFeatures:
 
 
 def high_level_features(response: NDArray[np.float32], detector: Detector) -> HighLevelFeatures:
-    """Features of showers (N, V), as the challenge defines them (arXiv:2410.21611, section 4; HighLevelFeatures.py).
+    """Features of showers (N, V), as the challenge defines them (arXiv:2410.21611; its HighLevelFeatures).
 
     A voxel stands at the middle of its bins. A layer without energy has centre and width 0.
 
