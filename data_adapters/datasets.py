@@ -115,9 +115,11 @@ class Dataset:
         """
         return self.split("train") if self.train_fits_in_memory else self.training_stream(seed, cache)
 
-    def training_stream(self, seed: int, cache: Path | None = None, most: int | None = None) -> EventStream:
-        """The train split, or its first ``most`` events, as a stream; see ``training_sample``."""
-        return EventStream(self.source, self.rows("train")[:most], seed=seed, cache=cache)
+    def training_stream(
+        self, seed: int, cache: Path | None = None, *, most: int | None = None, workers: int = 1
+    ) -> EventStream:
+        """The train split, or its first ``most`` events, as a stream that so many threads read; see above."""
+        return EventStream(self.source, self.rows("train")[:most], seed=seed, cache=cache, workers=workers)
 
     @property
     def train_fits_in_memory(self) -> bool:

@@ -85,7 +85,7 @@ def _training_data(setup: TrialSetup, seed: int) -> Events | EventStream:
     dataset = _opened(setup.data)
     if dataset.train_fits_in_memory:
         return _in_memory(setup.data)
-    return dataset.training_stream(seed, setup.data.cache, setup.streamed_events)
+    return dataset.training_stream(seed, setup.data.cache, most=setup.streamed_events, workers=setup.threads)
 
 
 @lru_cache(maxsize=2)
