@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -472,3 +473,53 @@ def test_several_processes_make_it_once(tmp_path: Path, source: EventSource, cel
     assert [process.returncode for process in processes] == [0, 0]
     assert sums == [pytest.approx(cells.sum(dtype=float))] * 2
     assert (tmp_path / "log").read_text() == "made\n"
+
+
+# Memory
+
+READ_ALL = """
+import sys
+from pathlib import Path
+from data_adapters.adapters import open_events
+from data_adapters.streaming import EventStream
+
+cache = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+stream = EventStream(open_events(Path(sys.argv[1])), seed=1, workers=2, cache=cache)
+print(sum(len(batch) for batch in stream.batches(64, 0)))
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""
+
+LARGE_ROWS, LARGE_SHAPE = 9_000, (51, 51, 25)  # 2.3 GB as an array
+
+
+def make_large(path: Path, chunk_rows: int) -> None:
+    """The same chunk again and again, under different energies."""
+    showers = np.zeros((chunk_rows, *LARGE_SHAPE), dtype=np.float32)
+    showers[:, 10:40, 10:40] = np.random.default_rng(1).random((30, 30, 25))
+    planes = showers.view(np.uint8).reshape(-1, 4).T
+    packed = zlib.compress(planes.tobytes(), 1)
+    with h5py.File(path, "w") as file:
+        file["energy"] = np.linspace(2, 500, LARGE_ROWS)
+        file["theta"] = np.full(LARGE_ROWS, 1.5)
+        ecal = file.create_dataset(
+            "ECAL",
+            (LARGE_ROWS, *LARGE_SHAPE),
+            "f4",
+            chunks=(chunk_rows, *LARGE_SHAPE),
+            compression="gzip",
+            shuffle=True,
+        )
+        for start in range(0, LARGE_ROWS, chunk_rows):
+            ecal.id.write_direct_chunk((start, 0, 0, 0), packed)
+        np.testing.assert_array_equal(ecal[-1], showers[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("chunk_rows", "cached"), [(1, False), (100, False), (400, False), (1, True), (100, True)])
+def test_memory_stays_bounded_whatever_the_size_of_the_file(tmp_path: Path, chunk_rows: int, cached: bool) -> None:
+    make_large(tmp_path / "large.h5", chunk_rows)
+    command = [sys.executable, "-c", READ_ALL, str(tmp_path / "large.h5"), *([str(tmp_path / "cache")] * cached)]
+    result = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    showers, peak_kib = map(int, result.stdout.split())
+    assert showers == LARGE_ROWS
+    assert peak_kib / 2**20 < 1.5  # GiB
