@@ -36,12 +36,16 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 
 
 def keys_of(path: Path) -> frozenset[str]:
-    """Names of all datasets, with their groups ("tracks/x"); empty for a file that is no HDF5."""
+    """Names of all datasets, with their groups ("tracks/x"); empty for a file that is no HDF5.
+
+    Links into other files count too, so that a layout is recognised and can say what is wrong with them.
+    """
     if not h5py.is_hdf5(path):
         return frozenset()
     names: list[str] = []
     with open_hdf5(path) as file:
         file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        file.visititems_links(lambda name, link: names.append(name) if isinstance(link, h5py.ExternalLink) else None)
     return frozenset(names)
 
 
