@@ -202,7 +202,31 @@ ATLAS_PHOTONS_GEANT4 = Dataset(
     layout="atlas-hdf5",
 )
 
-DATASETS = Registry("dataset", ATLAS_PHOTONS_GEANT4)
+
+def _clic_electrons(energies: str, title: str) -> Dataset:
+    return Dataset(
+        name=f"clic-electrons-{energies.replace('_', '-').lower()}",
+        title=f"CLIC-like electrons, Geant4, {title}, 60° to 120°",
+        file=SAMPLES / f"clic_electrons_geant4_{energies}.h5",
+        twin=SAMPLES / f"clic_electrons_geant4_{energies}_twin.h5",
+        independent=None,
+        provenance=(
+            "Geant4 11.4.p1 with physics models that need no data files, in a simplified geometry (25 flat layers of "
+            "tungsten and silicon). Not CLIC/LCD full simulation."
+        ),
+        layout="clic-3dgan",
+    )
+
+
+CLIC_ELECTRONS_100_200_GEV = _clic_electrons("100_200GeV", "100 to 200 GeV")
+CLIC_ELECTRONS_2_500_GEV = _clic_electrons("2_500GeV", "2 to 500 GeV")
+
+DATASETS = Registry(
+    "dataset",
+    ATLAS_PHOTONS_GEANT4,
+    CLIC_ELECTRONS_100_200_GEV,
+    CLIC_ELECTRONS_2_500_GEV,
+)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from data_adapters.adapters import ADAPTERS, open_events, recognise
+from data_adapters.datasets import DATASETS, SAMPLES
 from data_adapters.layouts.clic_3dgan import CLIC_ELECTRONS, CLIC_ELECTRONS_FIXED, measured_angle
 from data_adapters.options import InvalidOption
 from data_adapters.problems import UnreadableFile
 
-SAMPLE = Path(__file__).parents[2] / "data_adapters/samples/clic_electrons_geant4_100_200GeV.h5"
+SAMPLE = SAMPLES / "clic_electrons_geant4_100_200GeV.h5"
 SHAPE, FIXED_SHAPE = (51, 51, 25), (25, 25, 25)
 ENERGY, THETA = np.array([120.0, 150.0, 150.0], dtype=np.float32), np.array([1.2, 1.5, 1.9], dtype=np.float32)
 
@@ -215,3 +216,15 @@ def test_twins_have_the_same_identity(tmp_path: Path, cells: np.ndarray) -> None
     first = make(tmp_path / "a.h5", ECAL=cells, energy=ENERGY, theta=THETA)
     twin = make(tmp_path / "b.h5", ECAL=cells[::-1], energy=ENERGY, theta=THETA)
     np.testing.assert_array_equal(open_events(first).identity, open_events(twin).identity)
+
+
+@pytest.mark.parametrize("name", ["clic-electrons-100-200gev", "clic-electrons-2-500gev"])
+def test_the_datasets_have_twins_of_what_is_judged(name: str) -> None:
+    dataset = DATASETS[name]
+    assert dataset.detector == CLIC_ELECTRONS
+    events, twins = dataset.split("validation"), dataset.twin_split("validation")
+    assert twins is not None
+    assert (events.response != twins.response).any(axis=1).all()
+    assert dataset.twins_of(dataset.rows("test")) is not None
+    for condition, values in events.conditions.items():
+        np.testing.assert_array_equal(twins.conditions[condition], values)
