@@ -223,8 +223,13 @@ def _response_lines(source: EventSource, found: Survey) -> list[tuple[str, str]]
         lines.append(("sum", f"{_spread(found.totals)} {unit} an event"))
     ratio = response_over_energy(source, found.totals)
     if ratio is not None:
-        lines.append(("sum/energy", _spread(ratio)))
+        lines.append(("sum/energy", _spread(ratio) + _ratio_unit(detector)))
     return lines
+
+
+def _ratio_unit(detector: Detector) -> str:
+    energy = detector.energy_condition
+    return "" if energy is None or energy.unit == detector.unit else f" {detector.unit}/{energy.unit}"
 
 
 def _spread(values: Floats) -> str:

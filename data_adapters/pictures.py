@@ -17,7 +17,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
 
@@ -47,7 +48,6 @@ STYLE: dict[RcKeyType, Any] = {
     "axes.titlelocation": "left",
     "legend.frameon": False,
     "legend.fontsize": 7,
-    "axes.formatter.useoffset": False,
 }
 DPI = 130
 PANEL = 2.6  # inches
@@ -62,6 +62,7 @@ DECADES = 5  # of the colour scale, at most
 WIDE = 30.0  # ratio of extremes above which a histogram has logarithmic bins
 NUM_BINS = 40
 ARC_STEPS = 96  # straight pieces of a full circle
+NUMBERED_UNIT = "cell"  # of axes of which only the number of cells is known
 TIME_UNITS = ("ns", "us", "µs", "ms", "s")
 
 Floats = NDArray[np.float64]
@@ -119,20 +120,28 @@ Panel = Callable[[Axes], None]
 DrawEvent = Callable[[Sequence[Axes], Detector, NDArray[np.float32]], None]
 
 
-def _figure(columns: int, rows: int) -> Figure:
+def _figure(columns: float, rows: float) -> Figure:
     return Figure(figsize=(max(columns, 2) * PANEL, rows * PANEL * 0.9 + 0.3), layout="constrained")
 
 
 def _draw_rows(source: EventSource, found: Survey, columns: int, draw: DrawEvent) -> Figure:
-    """Several events below each other."""
+    """Several events below each other, or side by side where one panel shows all of an event."""
     rows = _shown_events(source, found, SHOWN_AT)
     events = source.select(rows)
-    figure = _figure(columns, len(events))
-    for number, parts in enumerate(figure.subfigures(len(events), 1, squeeze=False)[:, 0]):
-        axes = parts.subplots(1, columns, squeeze=False)[0]
-        parts.suptitle(_told(events, number, rows[number]), x=0.01, ha="left", fontsize=8)
+    shape = (1, len(events)) if columns == 1 else (len(events), 1)
+    figure = _figure(1.3 * len(events), 1.2) if columns == 1 else _figure(columns, len(events))
+    for number, parts in enumerate(figure.subfigures(*shape, squeeze=False).ravel()):
+        axes = [_add_axes(parts, 1, columns, panel, source.detector) for panel in range(columns)]
+        told = _told(events, number, rows[number])
+        parts.suptitle(told.replace(", ", "\n") if columns == 1 else told, x=0.01, ha="left", fontsize=8)
         draw(axes, source.detector, events.response[number])
     return figure
+
+
+def _add_axes(figure: FigureBase, rows: int, columns: int, number: int, detector: Detector) -> Axes:
+    """The panel of that number; polar where it is for a layer in polar coordinates."""
+    polar = len(detector.layers) > number and _is_polar(detector.layers[number])
+    return figure.add_subplot(rows, columns, number + 1, projection="polar" if polar else None)
 
 
 def _shown_events(source: EventSource, found: Survey, quantiles: Sequence[float]) -> NDArray[np.intp]:
@@ -177,6 +186,9 @@ def _draw_image(ax: Axes, image: Image, axes: Sequence[Axis], norm: Normalize) -
     ax.pcolormesh(np.array(axes[0].edges), np.array(axes[1].edges), shown, norm=norm, cmap=cmap, rasterized=True)
     ax.set_xlabel(with_unit(axes[0].name, axes[0].unit))
     ax.set_ylabel(with_unit(axes[1].name, axes[1].unit))
+    for direction, axis in ((ax.xaxis, axes[0]), (ax.yaxis, axes[1])):
+        if axis.unit == NUMBERED_UNIT:
+            direction.set_major_locator(MaxNLocator(5, integer=True))
     if axes[0].unit == axes[1].unit == "mm" and 0.7 < _extent(axes[0]) / _extent(axes[1]) < 1.5:
         ax.set_aspect("equal")
 
@@ -194,13 +206,19 @@ def _colour_bar(figure: Any, axes: Sequence[Axes], detector: Detector, norm: Nor
 def _draw_layers(axes: Sequence[Axes], detector: Detector, response: NDArray[np.float32]) -> None:
     norm = _norm(detector, response)
     for ax, layer in zip(axes, detector.layers, strict=True):
-        image = response[detector.layer_slices[layer.name]].reshape(layer.shape)
-        if image.ndim == 2:
-            _draw_image(ax, image, layer.axes, norm)
-        else:
-            _steps(ax, layer.axes[0], image.reshape(layer.shape[0], -1).sum(axis=1), detector)
-        ax.set_title(layer.name)
+        _draw_layer(ax, detector, layer, response, norm)
+        ax.set_title(layer.name if len(detector.layers) > 1 else "")
     _colour_bar(axes[0].figure, axes, detector, norm)
+
+
+def _draw_layer(ax: Axes, detector: Detector, layer: Layer, response: NDArray[np.float32], norm: Normalize) -> None:
+    image = response[detector.layer_slices[layer.name]].reshape(layer.shape)
+    if _is_polar(layer):
+        _draw_polar(ax, image, layer.axes, norm)
+    elif image.ndim == 2:
+        _draw_image(ax, image, layer.axes, norm)
+    else:
+        _steps(ax, layer.axes[0], image.reshape(layer.shape[0], -1).sum(axis=1), detector)
 
 
 def _draw_many_layers(source: EventSource, found: Survey) -> Figure:
@@ -216,10 +234,8 @@ def _draw_many_layers(source: EventSource, found: Survey) -> Figure:
     figure.suptitle(_told(events, 0, rows_shown[0]), x=0.01, ha="left", fontsize=8)
     axes = []
     for number, layer in enumerate(layers):
-        polar = _is_polar(layer)
-        ax = figure.add_subplot(rows, columns, number + 1, projection="polar" if polar else None)
-        image = response[detector.layer_slices[layer.name]].reshape(layer.shape[0], -1)
-        (_draw_polar if polar else _draw_image)(ax, image, layer.axes, norm)
+        ax = _add_axes(figure, rows, columns, number, detector)
+        _draw_layer(ax, detector, layer, response, norm)
         ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
         ax.set_title(layer.name, fontsize=7, pad=3)
         axes.append(ax)
@@ -241,6 +257,8 @@ def _draw_polar(ax: Axes, image: Image, axes: Sequence[Axis], norm: Normalize) -
     shown = np.ma.masked_equal(np.repeat(image, pieces, axis=0), 0).T
     ax.pcolormesh(edges, np.array(axes[1].edges), shown, norm=norm, cmap=COLOURS, rasterized=True)
     ax.grid(False)
+    ax.set(xticks=[], yticks=[])
+    ax.set_xlabel(f"{axes[1].name} ≤ {axes[1].edges[-1]:g} {axes[1].unit}")
 
 
 def _pairs(layer: Layer) -> list[tuple[int, int]]:
@@ -295,8 +313,7 @@ def _draw_traces(axes: Sequence[Axes], detector: Detector, response: NDArray[np.
     axes[1].set_ylabel(with_unit(detector.quantity, detector.unit))
     axes[1].set_title("stations with most signal")
     if sums.any():
-        axes[1].set_yscale("symlog", linthresh=max(1.0, float(traces.max()) * 1e-3))
-        axes[1].set_ylim(bottom=0)
+        axes[1].set_yscale("log")
         axes[1].legend()
 
 
@@ -337,13 +354,13 @@ def _condition_panels(source: EventSource) -> list[Panel]:
 def _sum_panels(source: EventSource, found: Survey) -> list[Panel]:
     detector = source.detector
     if detector.quantity == COORDINATE:
-        return [_histogram_panel("points of a track", found.filled / 3)]
+        return [_histogram_panel("points of a track", found.filled // 3)]
     panels = [_histogram_panel(with_unit(f"summed {detector.quantity}", detector.unit), found.totals)]
     ratio = response_over_energy(source, found.totals)
     energy = detector.energy_condition
     if ratio is not None and energy is not None:
         unit = "1" if energy.unit == detector.unit else f"{detector.unit}/{energy.unit}"
-        panels.append(_histogram_panel(with_unit(f"summed {detector.quantity} / {energy.name}", unit), ratio))
+        panels.append(_histogram_panel(with_unit(f"sum / {energy.name}", unit), ratio))
     limit = f"{detector.threshold:g} {detector.unit}"
     panels.append(_histogram_panel(f"cells above {limit}", found.hits))
     panels.append(_spectrum_panel(detector, found))
@@ -386,12 +403,14 @@ def _histogram_panel(label: str, values: Values) -> Panel:
 
 def _bins(values: Values) -> tuple[Floats, bool]:
     low, high = float(values.min()), float(values.max())
-    if low > 0 and high / low > WIDE:
+    if low > 0 and high / low > WIDE and not np.issubdtype(values.dtype, np.integer):
         return np.geomspace(low * 0.97, high * 1.03, NUM_BINS + 1), True
-    if np.issubdtype(values.dtype, np.integer) and high - low < NUM_BINS:
-        return np.arange(low, high + 2) - 0.5, False
+    if np.issubdtype(values.dtype, np.integer):
+        width = math.ceil((high - low + 1) / NUM_BINS)
+        return np.arange(low, high + width + 1, width) - 0.5, False
     margin = (high - low) * 0.02 or max(abs(high) * 0.1, 0.5)
-    return np.linspace(low - margin, high + margin, NUM_BINS + 1), False
+    start = max(low - margin, 0.0) if low >= 0 else low - margin
+    return np.linspace(start, high + margin, NUM_BINS + 1), False
 
 
 def _categories_panel(condition: Condition, values: Floats) -> Panel:
@@ -430,8 +449,10 @@ def _profile_panel(profiles: list[Profile], label: str) -> Panel:
             colour = LINE if len(profiles) == 1 else SERIES[number]
             ax.stairs(profile.mean, profile.edges, color=colour, label=profile.layer or None, baseline=None)
             ax.errorbar(centres, profile.mean, profile.error, fmt="none", ecolor=colour, elinewidth=0.7)
-        if all((profile.mean > 0).any() and (profile.mean >= 0).all() for profile in profiles):
+        if _spans_decades(np.concatenate([profile.mean for profile in profiles])):
             ax.set_yscale("log")
+        else:
+            ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
         ax.set(xlabel=with_unit(profiles[0].axis, profiles[0].unit), ylabel=label)
         if len(profiles) > 1:
             low, high = ax.get_ylim()
@@ -439,3 +460,8 @@ def _profile_panel(profiles: list[Profile], label: str) -> Panel:
             ax.legend(loc="upper center", ncols=2)
 
     return draw
+
+
+def _spans_decades(values: Floats) -> bool:
+    positive = values[values > 0]
+    return len(positive) > 0 and bool((values >= 0).all()) and float(positive.max() / positive.min()) > WIDE
