@@ -17,6 +17,7 @@ from data_adapters.problems import Problem, UnreadableFile
 from data_adapters.streaming.descriptors import Descriptors
 
 FLOAT32 = np.dtype("<f4")
+FEW = 1 / 16  # of the cells; up to there, to look for them pays
 
 # Filters in the order in which HDF5 applies them when it writes.
 SHUFFLE, DEFLATE = h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE
@@ -78,12 +79,20 @@ class StoredChunks:
         return UnreadableFile(self.path, problem)
 
 
-def _join_bytes(planes: NDArray[np.uint8], bits: NDArray[np.uint32]) -> None:
-    """Four planes of bytes, the least significant first, to words: faster than the transposition that it is."""
-    bits[:] = planes[3]
-    for plane in planes[2::-1]:
-        bits <<= np.uint32(8)
-        bits |= plane
+def _join_bytes(planes: NDArray[np.uint8], words: NDArray[np.uint32]) -> None:
+    """Four planes of bytes, the least significant first, to words; only those that are not zero, if they are few."""
+    used = np.flatnonzero((planes[0] | planes[1] | planes[2] | planes[3]) != 0)
+    if len(used) > FEW * len(words):
+        words[:] = planes[3]
+        for plane in planes[2::-1]:  # faster than the transposition that it is
+            words <<= np.uint32(8)
+            words |= plane
+        return
+    found = np.empty((len(used), len(planes)), dtype=np.uint8)
+    for byte, plane in enumerate(planes):
+        found[:, byte] = plane.take(used)
+    words.fill(0)
+    words[used] = found.view("<u4")[:, 0]
 
 
 def locate_chunks(path: Path, key: str) -> StoredChunks | None:

@@ -339,14 +339,15 @@ def cache_folder(cache: Path) -> Path:
     return folder
 
 
-def test_the_cache_is_lossless(tmp_path: Path, cells: np.ndarray) -> None:
+def test_file_and_cache_are_read_without_loss(tmp_path: Path, cells: np.ndarray) -> None:
     odd = cells.copy()
     odd[3] = 0.0
     odd[4] = 1.0
     odd[5, :4] = [-0.0, 2.0**-149, 3e38, 1e-42]
     source = make_folder(tmp_path / "own", odd, **PACKED)
-    for batch in EventStream(source, seed=1, workers=2, cache=tmp_path / "cache").batches(16, 0):
-        assert batch.response.tobytes() == odd[batch.rows].tobytes()
+    for cache in (None, tmp_path / "cache"):
+        for batch in EventStream(source, seed=1, workers=2, cache=cache).batches(16, 0):
+            assert batch.response.tobytes() == odd[batch.rows].tobytes()
     assert cache_folder(tmp_path / "cache").joinpath("cells.bin").stat().st_size == 6 * np.count_nonzero(
         odd.view(np.uint32)
     )
