@@ -263,8 +263,8 @@ def write(parts: Parts, path: Path, request: Request, particles_seed: int) -> in
     description = (
         "EXPERIMENTAL. Full events as the overlay of single-particle showers: Geant4 11.4.p1, data-file-free models "
         "(FTFP + Bertini; no neutron capture), simplified geometry; not the LHCb full simulation. Nothing in front of "
-        "the calorimeter, so that photons shower in it; no magnet, straight tracks. Momenta, species and "
-        f"multiplicities chosen by hand: p_T exp(-p_T/T) with T = {BACKGROUND_T_MEV:g} MeV (signal {SIGNAL_T_MEV:g} MeV), uniform "
+        "the calorimeter, so that photons shower in it; no magnet, straight tracks. Momenta, species, multiplicities "
+        f"chosen by hand: p_T exp(-p_T/T) with T = {BACKGROUND_T_MEV:g} MeV (signal {SIGNAL_T_MEV:g} MeV), uniform "
         f"pseudorapidity, momentum from {BACKGROUND_LEAST_MEV:g} MeV (signal {SIGNAL_LEAST_MEV:g} MeV) to "
         f"{LARGEST_MEV:g} MeV; {TRACKS[0]}-{TRACKS[1]} tracks. Jagged branches hold the charged particles (tracks): "
         "x_projections, y_projections: mm on the face at z = 13330 mm; real_ET: MeV, true transverse energy smeared "

@@ -156,8 +156,8 @@ def produce(
     identity = identity_of(recipe, request, options, events)
     blocks = divide(recipe, request, options, events, given)
     with _locked_folder(parts_folder(request.out)) as folder:
-        jobs = [_Job(recipe, block, folder / f"block-{block.number:06d}.h5", identity) for block in blocks]
-        _simulate_all([job for job in jobs if not _is_finished(job)], recipe.counted, events, request.processes)
+        jobs = [_Job(recipe.simulate, block, folder / f"block-{block.number:06d}.h5", identity) for block in blocks]
+        _simulate_all([job for job in jobs if not _is_finished(job)], recipe, events, request.processes)
         return _merge(recipe, Parts([job.path for job in jobs]), request)
 
 
@@ -281,7 +281,7 @@ def _merge(recipe: Recipe, parts: Parts, request: Request) -> int:
 class _Job:
     """A block that is to be simulated, and where it goes."""
 
-    recipe: Recipe
+    simulate: Callable[[Block, EventDone], Columns]
     block: Block
     path: Path
     identity: Mapping[str, object]
@@ -301,11 +301,11 @@ def _run(job: _Job, done: Any) -> None:
         with done.get_lock():
             done.value += 1
 
-    _write_part(job.path, job.recipe.simulate(job.block, event_done), job.identity)
-    job.log.unlink()
+    _write_part(job.path, job.simulate(job.block, event_done), job.identity)
+    job.log.unlink(missing_ok=True)
 
 
-def _simulate_all(jobs: list[_Job], counted: str, events: int, processes: int) -> None:
+def _simulate_all(jobs: list[_Job], recipe: Recipe, events: int, processes: int) -> None:
     """Raises: FailedBlock as soon as one fails; the others that are running are stopped."""
     if not jobs:
         return
@@ -314,10 +314,8 @@ def _simulate_all(jobs: list[_Job], counted: str, events: int, processes: int) -
     waiting, running = jobs[::-1], dict[Any, _Job]()
     before = events - sum(job.block.events for job in jobs)
     try:
-        with _progress(counted) as progress:
-            bar = progress.add_task(
-                jobs[0].recipe.name, total=events, completed=before, before=before, since=time.monotonic()
-            )
+        with _progress(recipe.counted) as progress:
+            bar = progress.add_task(recipe.name, total=events, completed=before, before=before, since=time.monotonic())
             while waiting or running:
                 while waiting and len(running) < processes:
                     process = context.Process(target=_run, args=(waiting[-1], done))
