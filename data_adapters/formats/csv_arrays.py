@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,7 @@ class CsvArrays:
     def info(self, key: str) -> ArrayInfo:
         names = self._named(key)
         first = self._table(names, 0, INDEX_ROWS, as_numbers=False)
-        types = [dtype if isinstance(dtype, np.dtype) else np.dtype(object) for dtype in first.dtypes]
+        types = [_type_of(first[name]) for name in names]
         shape = (self.num_rows,) if names == (key,) else (self.num_rows, len(names))
         return ArrayInfo(shape, np.result_type(*types), INDEX_ROWS)
 
@@ -155,6 +156,13 @@ def _index(
             rows += 1
         place += len(line)
     return tuple(places), rows
+
+
+def _type_of(column: pd.Series[Any]) -> np.dtype[Any]:
+    """Text only where nothing in it is a number: a wrong value is named when it is read, with its line."""
+    if pd.api.types.is_numeric_dtype(column):
+        return np.dtype(column.to_numpy().dtype)
+    return np.dtype(object if pd.to_numeric(column, errors="coerce").isna().all() else np.float64)
 
 
 def _prefix(column: str) -> str | None:
