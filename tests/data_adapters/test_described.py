@@ -417,7 +417,7 @@ def test_a_range_of_columns_is_read_in_the_order_of_the_file(tmp_path: Path) -> 
     ("line", "message"),
     [
         ("1,2,3", "event 3: the line has 3 columns; the first line names 27"),
-        (",".join(["50", *["x"] * 24, "1", "0"]), r"key 'showers_23', event 3: it holds 'x'; a number is needed"),
+        (",".join(["50", *["x"] * 24, "1", "0"]), r"key 'showers_0', event 3: it holds 'x'; a number is needed"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
