@@ -15,6 +15,8 @@ from data_adapters.layouts.atlas_hdf5 import ATLAS_HDF5
 from data_adapters.layouts.calochallenge import CALOCHALLENGE
 from data_adapters.layouts.clic_3dgan import CLIC_3DGAN, CLIC_3DGAN_FIXED
 from data_adapters.layouts.described import DESCRIBED, open_described
+from data_adapters.layouts.lhcb_events import LHCB_EVENTS
+from data_adapters.layouts.lhcb_tracks import LHCB_TRACKS
 from data_adapters.options import InvalidOption, NoOptions, parse_options
 from data_adapters.problems import Problem, UnreadableFile
 from data_adapters.registry import Registry, UnknownName
@@ -30,6 +32,8 @@ ADAPTERS: Registry[Adapter] = Registry(
     ARENA_ROOT,
     ATLAS_CSV,
     CALOCHALLENGE,
+    LHCB_TRACKS,
+    LHCB_EVENTS,
     DESCRIBED,
 )
 
