@@ -323,7 +323,7 @@ def plan_of(request: Request, options: LhcbEventsOptions, seed: int, available: 
     """
     if request.events > available:
         raise InvalidRequest(
-            f"{request.events} events were asked for, but {request.twin_of} holds {available}: give 0 for all of them"
+            f"{request.events} events were asked for; {request.twin_of} holds {available}: leave --events out for all"
         )
     source_block = np.arange(request.events or available) // EVENTS_PER_BLOCK
     if options.only_judged:

@@ -26,7 +26,7 @@ def first_rows(request: Request, columns: Columns) -> Columns:
     available = len(next(iter(columns.values())))
     if request.events > available:
         raise InvalidRequest(
-            f"{request.events} events were asked for, but {request.twin_of} holds {available}: give 0 for all of them"
+            f"{request.events} events were asked for; {request.twin_of} holds {available}: leave --events out for all"
         )
     return {key: values[: request.events or available] for key, values in columns.items()}
 

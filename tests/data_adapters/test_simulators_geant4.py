@@ -297,7 +297,9 @@ MODELS = {
 
 @pytest.mark.parametrize("simulator", MODELS, ids=lambda simulator: simulator.name)
 def test_a_twin_has_no_more_events_than_its_model(simulator: Simulator, tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match=r"1000000 events were asked for, but .* holds \d+: give 0 for all"):
+    with pytest.raises(
+        InvalidRequest, match=r"1000000 events were asked for; .* holds \d+: leave --events out for all"
+    ):
         simulator.make(request_for(simulator, tmp_path, events=1_000_000, twin_of=SAMPLES / MODELS[simulator]))
 
 
