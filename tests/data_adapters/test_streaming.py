@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -131,6 +132,20 @@ def test_scale_and_threshold_are_applied_as_everywhere(tmp_path: Path, cells: np
     for cache in (None, tmp_path / "cache"):
         (batch,) = EventStream(source, seed=1, cache=cache).batches(ALL, 0)
         assert batch.response.tobytes() == whole[batch.rows].tobytes()
+
+
+def test_any_source_can_be_streamed(chunked: EventSource, cells: np.ndarray) -> None:
+    other = replace(chunked, read_response=lambda start, stop: chunked.read_response(start, stop))
+    batches = list(EventStream(other, seed=1, workers=2).batches(16, 0))
+    np.testing.assert_array_equal(np.sort(rows_of(iter(batches))), np.arange(ALL))
+    for batch in batches:
+        np.testing.assert_array_equal(batch.response, cells[batch.rows])
+
+
+def test_a_stream_can_be_sent_to_another_process(chunked: EventSource) -> None:
+    here = EventStream(chunked, seed=1)
+    there = pickle.loads(pickle.dumps(here))  # noqa: S301
+    np.testing.assert_array_equal(rows_of(here.batches(16, 0)), rows_of(there.batches(16, 0)))
 
 
 def test_a_chunk_that_was_never_written_is_zero(tmp_path: Path) -> None:
