@@ -1,4 +1,4 @@
-"""A description of a file: a short TOML that says what its arrays are (docs: "Bring your own data")."""
+"""A description of a file: a short TOML that says what its arrays are (``arena data describe`` drafts one)."""
 
 from __future__ import annotations
 
