@@ -5,6 +5,7 @@ the sparse cache, each in a process of its own, and removes everything.
 
     python benchmarks/large_file.py --events 80000 --files 8 --workers 2
     python benchmarks/large_file.py --rows-per-chunk 8      # a chunk of several events: shuffled in pools
+    python benchmarks/large_file.py --train 20              # some steps of a model on the stream instead
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,7 +24,9 @@ import numpy as np
 from clic_files import SHAPE, make_folder, peak_memory
 
 from data_adapters.adapters import open_events
+from data_adapters.datasets import DatasetFiles
 from data_adapters.streaming import Batch, EventStream
+from models.atlas_vae import AtlasVae, AtlasVaeConfig
 
 BATCH = 64
 
@@ -44,6 +48,30 @@ def read_epoch(folder: Path, cache: Path | None, workers: int, use: Callable[[Ba
     return (
         f"{len(stream) / wall:6.0f} showers/s over {wall:5.1f} s, opened in {opened - start:5.1f} s, "
         f"CPU {time.process_time():6.1f} s, peak memory {peak_memory() / 2**20:5.0f} MiB"
+    )
+
+
+def train(folder: Path, cache: Path | None, workers: int, steps: int) -> str:
+    """Steps of the variational autoencoder, all layers as wide as in the paper, on the stream of the train split.
+
+    Returns: What it took, in a line.
+    """
+    dataset = DatasetFiles("clic-electrons-100-200gev", folder).open()
+    before = peak_memory()
+    model = AtlasVae(AtlasVaeConfig(batch_size=BATCH), dataset.training_stream(1, cache, workers=workers), seed=1)
+    batches = model.rows.batches(BATCH, 0, model.randoms["shuffling"])
+    losses, waited, began = [], 0.0, time.perf_counter()
+    for _ in range(steps):
+        asked = time.perf_counter()
+        batch = next(batches)
+        waited += time.perf_counter() - asked
+        losses.append(float(model.step(batch)[0]))
+    wall = time.perf_counter() - began
+    millions = model.parameter_counts()["train"] / 1e6
+    return (
+        f"{steps} steps of {BATCH} showers, {steps * BATCH / wall:.0f} showers/s, {waited / wall:.0%} of it waiting for "
+        f"data, loss {losses[0]:.3g} to {losses[-1]:.3g}, peak memory {peak_memory() / 2**20:.0f} MiB with a model of "
+        f"{millions:.1f} million parameters ({before / 2**20:.0f} MiB before it)"
     )
 
 
@@ -71,11 +99,13 @@ def main() -> None:
     flags.add_argument(
         "--in", dest="parent", type=Path, help="folder with room for a few GB (default: the temporary one)"
     )
+    flags.add_argument("--train", type=int, default=0, metavar="STEPS", help="train so many steps instead of reading")
     flags.add_argument("--read", type=Path, help=argparse.SUPPRESS)
     flags.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
     given = flags.parse_args()
     if given.read is not None:
-        print(read_epoch(given.read, given.cache, given.workers))
+        work = partial(train, steps=given.train) if given.train else read_epoch
+        print(work(given.read, given.cache, given.workers))
         return
     with TemporaryDirectory(dir=given.parent) as temporary:
         _run(Path(temporary) / "showers", Path(temporary) / "cache", given)
@@ -95,7 +125,8 @@ def _run(folder: Path, cache: Path, given: argparse.Namespace) -> None:
         ("cache, there already", ["--cache", str(cache)]),
     ):
         drop_from_memory(folder.parent)
-        command = [sys.executable, __file__, "--read", str(folder), "--workers", str(given.workers), *options]
+        command = [sys.executable, __file__, "--read", str(folder), "--workers", str(given.workers)]
+        command += ["--train", str(given.train), *options]
         result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         print(f"{title:21s} {result.stdout.strip()}")
     print(f"the cache takes {size_gb(cache):.2f} GB")

@@ -164,11 +164,15 @@ class Hdf5Response:
         with open_hdf5(self.path) as file:
             values = dataset(file, self.key, self.path)[start:stop]
         response: NDArray[np.float32] = values.reshape(len(values), -1).astype(np.float32, copy=False)
-        if self.scale != 1.0:
-            response = response * np.float32(self.scale)
-        if self.threshold > 0.0:
-            response = np.where(response < np.float32(self.threshold), np.float32(0.0), response)
+        self.adjust(response)
         return response
+
+    def adjust(self, response: NDArray[np.float32]) -> None:
+        """Scale and threshold values as they were stored, in place."""
+        if self.scale != 1.0:
+            response *= np.float32(self.scale)
+        if self.threshold > 0.0:
+            response[response < np.float32(self.threshold)] = 0.0
 
 
 def chunk_rows(path: Path, key: str) -> int:

@@ -160,13 +160,15 @@ def join(sources: Sequence[EventSource], path: Path) -> EventSource:
         conditions={name: np.concatenate([s.conditions[name] for s in sources]) for name in first.conditions},
         identity=np.concatenate([source.identity for source in sources]),
         auxiliary={name: np.concatenate([s.auxiliary[name] for s in sources]) for name in first.auxiliary},
-        read_response=_JoinedResponse(tuple(source.read_response for source in sources), tuple(ends.tolist())),
+        read_response=JoinedResponse(tuple(source.read_response for source in sources), tuple(ends.tolist())),
         files=tuple(source.path for source in sources),
     )
 
 
 @dataclass(frozen=True)
-class _JoinedResponse:
+class JoinedResponse:
+    """Reads rows across several files, whose events end at ``ends``."""
+
     parts: tuple[ReadResponse, ...]
     ends: tuple[int, ...]
 

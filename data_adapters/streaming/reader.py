@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from data_adapters.events import first_bad_cell
 from data_adapters.hdf5 import Hdf5Response
 from data_adapters.problems import UnreadableFile
-from data_adapters.source import FLOAT32_BYTES, EventSource, ReadResponse, _JoinedResponse
+from data_adapters.source import FLOAT32_BYTES, EventSource, JoinedResponse, ReadResponse
 from data_adapters.streaming.descriptors import Descriptors
 from data_adapters.streaming.stored_chunks import StoredChunks, locate_chunks
 
@@ -107,7 +107,7 @@ def _read_chunk(
     chunk = file.chunks.load(number, files)
     for row, target in zip(rows, into, strict=True):
         file.chunks.unpack(chunk, int(row) - number * file.unit_rows, out[target])
-        _adjust(out[target], file.response)
+        file.response.adjust(out[target])
 
 
 def _read_block(
@@ -117,17 +117,9 @@ def _read_block(
     out[into] = file.response(start, int(rows.max()) + 1)[rows - start]
 
 
-def _adjust(response: NDArray[np.float32], how: Hdf5Response) -> None:
-    """In place what ``Hdf5Response`` does to values that it has read."""
-    if how.scale != 1.0:
-        response *= np.float32(how.scale)
-    if how.threshold > 0.0:
-        response[response < np.float32(how.threshold)] = 0.0
-
-
 def _files(source: EventSource) -> tuple[_File, ...]:
     joined = source.read_response
-    if isinstance(joined, _JoinedResponse):
+    if isinstance(joined, JoinedResponse):
         parts = list(zip(source.files, joined.parts, joined.ends, strict=True))
     else:
         parts = [(source.path, joined, len(source))]
