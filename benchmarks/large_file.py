@@ -69,7 +69,7 @@ def train(folder: Path, cache: Path | None, workers: int, steps: int) -> str:
     wall = time.perf_counter() - began
     millions = model.parameter_counts()["train"] / 1e6
     return (
-        f"{steps} steps of {BATCH} showers, {steps * BATCH / wall:.0f} showers/s, {waited / wall:.0%} of it waiting for "
+        f"{steps} steps of {BATCH} showers, {steps * BATCH / wall:.0f} showers/s, {waited / wall:.0%} waiting for "
         f"data, loss {losses[0]:.3g} to {losses[-1]:.3g}, peak memory {peak_memory() / 2**20:.0f} MiB with a model of "
         f"{millions:.1f} million parameters ({before / 2**20:.0f} MiB before it)"
     )
