@@ -8,6 +8,9 @@ from pathlib import Path
 from data_adapters.adapter import Adapter
 from data_adapters.description import SUFFIX, Description, NamedLayout, description_beside, read_description
 from data_adapters.formats.registry import FORMATS
+from data_adapters.layouts.airshower import AIRSHOWER_ARRAY, AIRSHOWER_PATTERN
+from data_adapters.layouts.alice_hdf5 import ALICE_HDF5
+from data_adapters.layouts.alice_root import ALICE_ROOT
 from data_adapters.layouts.arena_hdf5 import ARENA_HDF5
 from data_adapters.layouts.arena_root import ARENA_ROOT
 from data_adapters.layouts.atlas_csv import ATLAS_CSV
@@ -34,6 +37,10 @@ ADAPTERS: Registry[Adapter] = Registry(
     CALOCHALLENGE,
     LHCB_TRACKS,
     LHCB_EVENTS,
+    ALICE_HDF5,
+    ALICE_ROOT,
+    AIRSHOWER_ARRAY,
+    AIRSHOWER_PATTERN,
     DESCRIBED,
 )
 
