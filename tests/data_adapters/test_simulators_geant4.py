@@ -31,7 +31,7 @@ from data_adapters.simulators.clic_electrons import CLIC_ELECTRONS
 from data_adapters.simulators.component import InvalidRequest, Request, Simulator
 from data_adapters.simulators.geant4 import MissingSimulator
 from data_adapters.simulators.hdf5_output import write_hdf5
-from data_adapters.simulators.lhcb_events import LHCB_EVENTS, Pool
+from data_adapters.simulators.lhcb_events import LHCB_EVENTS, LhcbEventsOptions, Pool
 from data_adapters.simulators.lhcb_pions import LHCB_PIONS
 from data_adapters.simulators.production import (
     LARGEST_GEANT4_SEED,
@@ -495,6 +495,20 @@ def test_the_particles_of_a_block_hit_the_face_with_their_spectra() -> None:
     assert momentum[signal > 0].min() >= 2999
     assert np.median((momentum * np.sin(theta))[signal > 0]) > 2 * np.median((momentum * np.sin(theta))[signal == 0])
     assert 0.45 < np.mean(pdg[abs(pdg) == 211] > 0) < 0.55
+
+
+@pytest.mark.parametrize("events", [0, 1200, 1210])
+def test_a_twin_of_full_events_can_leave_the_train_blocks_out(events: int, tmp_path: Path) -> None:
+    request = request_for(LHCB_EVENTS, tmp_path, events=events, twin_of=tmp_path / "model.root")
+    plan, number = lhcb_events.plan_of(request, LhcbEventsOptions(only_judged=True), seed=7, available=1213)
+    source_block = np.arange(events or 1213) // 40
+    judged = source_block[split_of(identities(source_block)) != "train"]
+    assert plan.particles_seed == 7
+    assert plan.source_blocks == tuple(sorted(set(judged.tolist())))
+    assert number == len(judged)
+    everything, number = lhcb_events.plan_of(request, LhcbEventsOptions(), seed=7, available=1213)
+    assert everything.source_blocks == tuple(range(math.ceil((events or 1213) / 40)))
+    assert number == (events or 1213)
 
 
 def tree_of(name: str) -> dict[str, Any]:
