@@ -221,11 +221,64 @@ def _clic_electrons(energies: str, title: str) -> Dataset:
 CLIC_ELECTRONS_100_200_GEV = _clic_electrons("100_200GeV", "100 to 200 GeV")
 CLIC_ELECTRONS_2_500_GEV = _clic_electrons("2_500GeV", "2 to 500 GeV")
 
+WITHOUT_DATA_FILES = "Geant4 11.4.p1 with physics models that need no data files, in a simplified geometry"
+
+LHCB_PIONS_GEANT4 = Dataset(
+    name="lhcb-pions-geant4",
+    title="LHCb-like hadronic calorimeter, Geant4, single pions, 3 to 100 GeV",
+    file=SAMPLES / "lhcb_pions_geant4.root",
+    twin=SAMPLES / "lhcb_pions_geant4_twin.root",
+    independent=None,
+    provenance=(
+        f"{WITHOUT_DATA_FILES} (flat plates of iron and scintillator, nothing in front). Not LHCb full simulation."
+    ),
+    layout="lhcb-tracks",
+)
+
+ALICE_TRACKS_GEANT4 = Dataset(
+    name="alice-tracks-geant4",
+    title="ALICE-like time projection chamber, Geant4, tracks of pp collisions at 7 TeV",
+    file=SAMPLES / "alice_tracks_geant4.h5",
+    twin=SAMPLES / "alice_tracks_geant4_twin.h5",
+    independent=None,
+    provenance=(
+        f"Pythia 8.317 (soft collisions); {WITHOUT_DATA_FILES} (one cylinder as inner tracker; points are smeared "
+        "crossings of pad rows, not clusters). Not ALICE full simulation."
+    ),
+    layout="alice-hdf5",
+)
+
+
+def _airshower(sample: str, title: str, muons: str, layout: str = "airshower-array", suffix: str = "") -> Dataset:
+    return Dataset(
+        name=f"airshower-{sample}{suffix}",
+        title=f"air showers on a surface array, 1 to 100 EeV, {title}",
+        file=SAMPLES / f"airshower_{sample}.h5",
+        twin=None,
+        independent=None,
+        provenance=(
+            f"The parameterised simulation of arXiv:1708.00647, {muons} as in arXiv:1802.03325; vertical protons with "
+            "one depth of maximum."
+        ),
+        layout=layout,
+    )
+
+
+_DATA, _SIMULATION = "30 % muons", "70 % muons and half the noise and fluctuations"
+AIRSHOWER_DATA = _airshower("data", "data, traces", _DATA)
+AIRSHOWER_DATA_PATTERNS = _airshower("data", "data, integrated signals", _DATA, "airshower-pattern", "-patterns")
+AIRSHOWER_SIMULATION = _airshower("simulation", "simulation, traces", _SIMULATION)
+
 DATASETS = Registry(
     "dataset",
     ATLAS_PHOTONS_GEANT4,
     CLIC_ELECTRONS_100_200_GEV,
     CLIC_ELECTRONS_2_500_GEV,
+    LHCB_PIONS_GEANT4,
+    ALICE_TRACKS_GEANT4,
+    AIRSHOWER_DATA,
+    AIRSHOWER_DATA_PATTERNS,
+    AIRSHOWER_SIMULATION,
 )
 
 
