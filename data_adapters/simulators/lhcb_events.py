@@ -47,6 +47,7 @@ from data_adapters.simulators.production import (
     Recipe,
     Stream,
     check_suffix,
+    evenly,
     produce,
     stream,
 )
@@ -241,12 +242,10 @@ def simulate_block(block: Block, event_done: EventDone) -> Columns:
         shot_at(code, energy - MASS_MEV[abs(code)], x, y)
         for code, energy, x, y in zip(*(v[used].tolist() for v in (pool.pdg, pool.energy, pool.x, pool.y)), strict=True)
     ]
-    visible = lhcb_calorimeter.shower_images(shots, block.geant4_seeds(), lambda: None)
+    visible = lhcb_calorimeter.shower_images(shots, block.geant4_seeds(), evenly(event_done, block.events, len(shots)))
     showers = {key: np.zeros((len(pool.pdg), *values.shape[1:]), values.dtype) for key, values in visible.items()}
     for key, values in visible.items():
         showers[key][used] = values
-    for _ in members:
-        event_done()
     return {
         "event": EVENTS_PER_BLOCK * source_block + np.arange(block.events, dtype=np.int32),
         "source_block": np.full(block.events, source_block, np.int32),

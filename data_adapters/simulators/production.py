@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -137,6 +138,18 @@ class Parts:
 def stream(seed: int, block: int, purpose: Stream) -> np.random.Generator:
     """Random numbers that no other block, seed or purpose has."""
     return np.random.default_rng(np.random.SeedSequence((seed, block, int(purpose))))
+
+
+def evenly(event_done: EventDone, events: int, calls: int) -> Callable[[], None]:
+    """A function that reports so many events as done, evenly over so many calls of it."""
+    numbers = itertools.count(1)
+
+    def part_done() -> None:
+        number = next(numbers)
+        for _ in range(number * events // calls - (number - 1) * events // calls):
+            event_done()
+
+    return part_done
 
 
 def produce(

@@ -42,6 +42,7 @@ from data_adapters.simulators.production import (
     Parts,
     Recipe,
     Stream,
+    evenly,
     parts_folder,
     produce,
     stream,
@@ -220,6 +221,17 @@ def test_no_two_blocks_seeds_or_purposes_share_random_numbers() -> None:
     }
     assert len(set(first.values())) == len(first)
     assert stream(3, 2, Stream.PHYSICS).random() == first[3, 2, Stream.PHYSICS]
+
+
+@pytest.mark.parametrize(("events", "calls"), [(40, 296), (5, 5), (3, 1), (7, 3)])
+def test_progress_is_shared_out_over_the_showers(events: int, calls: int) -> None:
+    reported: list[int] = []
+    part_done = evenly(lambda: reported.append(number), events, calls)
+    for number in range(calls):
+        part_done()
+    counts = np.bincount(reported, minlength=calls)
+    assert counts.sum() == events
+    assert counts.max() - counts.min() <= 1
 
 
 def test_a_twin_has_other_seeds_for_geant4() -> None:
