@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from data_adapters.adapters import open_events
-from data_adapters.datasets import SAMPLES
+from data_adapters.datasets import DATASETS, SAMPLES
 from data_adapters.layouts.airshower import AIRSHOWER_ARRAY_DETECTOR, AIRSHOWER_PATTERN_DETECTOR
 from data_adapters.problems import UnreadableFile
 
@@ -193,3 +193,15 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     np.savez(path, allow_pickle=True, traces=np.array([{}, {}], dtype=object), energy=ENERGY[:2])
     with pytest.raises(UnreadableFile, match="never unpickled"):
         open_events(path)
+
+
+def test_the_datasets_are_pairs() -> None:
+    """Data and simulation hold the same primaries, event by event; patterns are the traces, integrated."""
+    data, simulation, patterns = (DATASETS[f"airshower-{n}"] for n in ("data", "simulation", "data-patterns"))
+    assert (data.detector, patterns.detector) == (AIRSHOWER_ARRAY_DETECTOR, AIRSHOWER_PATTERN_DETECTOR)
+    np.testing.assert_array_equal(data.source.identity, simulation.source.identity)
+    traces, integrated, other = (dataset.split("validation") for dataset in (data, patterns, simulation))
+    summed = traces.response.reshape(-1, 81, 80).sum(axis=2, dtype=np.float64).astype(np.float32)
+    np.testing.assert_array_equal(integrated.response, summed)
+    np.testing.assert_array_equal(other.incident_energy, traces.incident_energy)
+    assert (other.response != traces.response).any(axis=1).all()

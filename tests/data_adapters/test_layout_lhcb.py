@@ -13,7 +13,7 @@ import pytest
 import uproot
 
 from data_adapters.adapters import open_events, recognise
-from data_adapters.datasets import SAMPLES
+from data_adapters.datasets import DATASETS, SAMPLES
 from data_adapters.layouts.lhcb_events import lhcb_events_detector
 from data_adapters.layouts.lhcb_geometry import (
     CELL_MM,
@@ -375,6 +375,17 @@ def test_no_events_are_refused(tmp_path: Path) -> None:
     empty = {name: values[:0] for name, values in single_tracks().items()}
     with pytest.raises(UnreadableFile, match="it holds no events"):
         open_events(make(tmp_path / "own.root", empty))
+
+
+def test_the_dataset_has_twins_of_what_is_judged() -> None:
+    dataset = DATASETS["lhcb-pions-geant4"]
+    assert dataset.detector == LHCB_TRACKS_DETECTOR
+    pions, twins = dataset.split("validation"), dataset.twin_split("validation")
+    assert twins is not None
+    assert (pions.response != twins.response).any(axis=1).all()
+    assert dataset.twins_of(dataset.rows("test")) is not None
+    for condition, values in pions.conditions.items():
+        np.testing.assert_array_equal(twins.conditions[condition], values)
 
 
 # ------------------------------------------------------------------ full events
