@@ -179,7 +179,9 @@ def _norm(detector: Detector, *images: Image) -> Normalize:
 
 
 def _draw_image(ax: Axes, image: Image, axes: Sequence[Axis], norm: Normalize) -> None:
-    """Cells in their places, the first axis to the right; empty ones are grey."""
+    """Cells in their places, the first axis (but x before y) to the right; empty ones are grey."""
+    if [axis.name for axis in axes] == ["y", "x"]:
+        image, axes = image.T, axes[::-1]
     ax.set_facecolor(EMPTY)
     shown = np.ma.masked_equal(image, 0).T
     cmap = COLOURS if isinstance(norm, LogNorm) else "RdBu_r"
