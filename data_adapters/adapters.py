@@ -45,27 +45,20 @@ ADAPTERS: Registry[Adapter] = Registry(
 )
 
 
-def open_events(
-    path: Path,
-    layout: str | None = None,
-    options: Mapping[str, object] | None = None,
-    impossible: list[Problem] | None = None,
-) -> EventSource:
+def open_events(path: Path, layout: str | None = None, options: Mapping[str, object] | None = None) -> EventSource:
     """Open a file, a folder of files of one kind, or a description (TOML).
 
     Args:
         layout: Name of an adapter; by default it is the description beside the file (same name, ``.toml``), else what
             the keys of the file tell.
         options: Of the adapter; they go before those of a description.
-        impossible: For a validation, which reads on: conditions of a described file that are outside their range are
-            added here instead of being raised, and the source has no limits.
     Raises: UnreadableFile; UnknownName for a layout or an option that does not exist; InvalidOption.
     """
     if not path.exists():
         raise UnreadableFile(path, Problem("there is no such file", "Check the path"))
     description = _description_of(path) if layout in (None, DESCRIBED.name) else None
     if description is not None:
-        return _open_description(description, options or {}, impossible)
+        return _open_description(description, options or {})
     if path.is_dir():
         return _open_folder(path, layout, options)
     adapter = ADAPTERS[layout] if layout else recognise(path)
@@ -83,17 +76,15 @@ def _description_of(path: Path) -> Description | NamedLayout | None:
     return description if description.file.resolve() == path.resolve() else None
 
 
-def _open_description(
-    description: Description | NamedLayout, options: Mapping[str, object], impossible: list[Problem] | None
-) -> EventSource:
+def _open_description(description: Description | NamedLayout, options: Mapping[str, object]) -> EventSource:
     if isinstance(description, NamedLayout):
         _check_named(description)
         return open_events(description.file, description.layout, {**description.options, **options})
     parse_options(NoOptions, options)
     if not description.file.is_dir():
-        return open_described(description, impossible=impossible)
+        return open_described(description)
     files = _files_of(description.file)
-    return join([open_described(description, file, impossible) for file in files], description.file)
+    return join([open_described(description, file) for file in files], description.file)
 
 
 def _check_named(description: NamedLayout) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from data_adapters.detector import Condition
+from data_adapters.detector import ENERGY_UNITS, Condition
 from data_adapters.problems import Problem
 
 Floats = NDArray[np.float64]
@@ -28,6 +28,17 @@ def impossible_values(
     unit = "" if condition.unit == "1" else f" {condition.unit}"
     fine = np.isfinite(values) & (values >= low) & (values <= high)
     return _first(values, fine, f"{low:.6g} … {high:.6g}{unit} is possible", key, mend, event)
+
+
+def unit_hint(values: Floats, condition: Condition) -> str:
+    """What to do where energies (n,) fit the range of a condition in another unit; empty where they do not."""
+    if condition.unit not in ENERGY_UNITS or not np.isfinite(values).all():
+        return ""
+    for unit in ("MeV", "GeV"):
+        converted = values * (ENERGY_UNITS[unit] / ENERGY_UNITS[condition.unit])
+        if unit != condition.unit and not impossible_values(converted, condition, "", ""):
+            return f"They look like {unit}: convert them to {condition.unit} (and the responses, if they are alike)"
+    return ""
 
 
 def not_whole(

@@ -57,11 +57,14 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the main file and its twin: the identity of what was learned and judged."""
+        """Hash of all files of the sample and its twin, descriptions too: the identity of what was learned and judged.
+
+        Raises: UnreadableFile.
+        """
         digest = hashlib.sha256()
-        for path in (self.file, self.twin):
-            for file in _files_of(path):
-                _add_file(digest, file)
+        twin = () if self.twin_source is None else self.twin_source.files
+        for file in (*self.source.files, *twin):
+            _add_file(digest, file)
         return digest.hexdigest()
 
     @cached_property
@@ -172,12 +175,6 @@ class Dataset:
 def _refuse_test(name: Split) -> None:
     if name == "test":
         raise PermissionError("the test split is opened by the benchmark alone: a search sees train and validation")
-
-
-def _files_of(path: Path | None) -> list[Path]:
-    if path is None:
-        return []
-    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
 
 
 def _add_file(digest: hashlib._Hash, path: Path) -> None:

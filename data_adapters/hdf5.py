@@ -69,7 +69,14 @@ def dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
         names: list[str] = []
         file.visit(names.append)
         raise UnreadableFile(path, Problem(str(UnknownName("key", key, names)), "Rename it, or choose the layout"))
-    item = file[key]
+    try:
+        item = file[key]
+    except KeyError as error:
+        raise UnreadableFile(path, Problem(f"it leads nowhere ({error})", "Mend the link", key=key)) from error
+    if item.file.filename != file.filename:
+        raise UnreadableFile(
+            path, Problem(f"it lies in another file, {item.file.filename!r}", "Copy the data into the file", key=key)
+        )
     if not isinstance(item, h5py.Dataset):
         raise UnreadableFile(path, Problem("it is a group; an array is needed", f"Its members: {', '.join(item)}", key))
     if item.external or item.is_virtual:

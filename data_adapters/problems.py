@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,3 +45,34 @@ class UnreadableFile(ValueError):
         else:
             lines = "".join(f"\n  - {problem}" for problem in problems)
             super().__init__(f"{path}: {len(problems)} problems{lines}")
+
+
+_collected: ContextVar[list[Problem] | None] = ContextVar("collected", default=None)
+
+
+@contextmanager
+def collected_values() -> Iterator[list[Problem]]:
+    """Impossible values that are met in here are collected instead of raised, so that a validation can read on."""
+    problems: list[Problem] = []
+    token = _collected.set(problems)
+    try:
+        yield problems
+    finally:
+        _collected.reset(token)
+
+
+def refuse_values(path: Path, problems: Sequence[Problem]) -> None:
+    """Raise what is wrong with values of a file whose structure is right, if anything is.
+
+    Raises: UnreadableFile, unless problems are being collected.
+    """
+    collected = _collected.get()
+    if collected is not None:
+        collected += problems
+    elif problems:
+        raise UnreadableFile(path, *problems)
+
+
+def has_collected() -> bool:
+    """Whether impossible values were met already, and are being collected."""
+    return bool(_collected.get())

@@ -3,6 +3,7 @@
 # Axes: N events, n events that were asked for, V cells.
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,16 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from data_adapters.columns import impossible_values, not_whole, unit_hint
 from data_adapters.detector import Detector
 from data_adapters.events import (
     Events,
-    InvalidEvents,
     allowed_values,
-    check_columns,
     concatenate,
     first_bad_cell,
 )
-from data_adapters.problems import Problem, UnreadableFile
+from data_adapters.problems import Problem, UnreadableFile, has_collected, refuse_values
 
 BLOCK_BYTES = 64 * 2**20
 FLOAT32_BYTES = 4
@@ -39,7 +39,7 @@ class EventSource:
             anew, so that a source can be sent to another process and leaves nothing open.
         response_key: Where the response lies in the file, for messages.
         chunk_rows: Events that the file stores together; reading in multiples of it is fastest.
-        files: All files that belong to it.
+        files: All files that belong to it, its description too.
     Raises: UnreadableFile if conditions do not fit the detector, or there are no events.
     """
 
@@ -57,14 +57,23 @@ class EventSource:
     def __post_init__(self) -> None:
         if len(self) == 0:
             raise UnreadableFile(self.path, Problem("it holds no events", "Give a file with events"))
-        try:
-            check_columns(self.detector, self.conditions, len(self))
-        except InvalidEvents as error:
-            raise UnreadableFile(self.path, Problem(str(error), "Mend the file, or choose its layout")) from error
+        if not has_collected():
+            refuse_values(self.path, self._impossible_conditions())
         object.__setattr__(self, "files", self.files or (self.path,))
 
     def __len__(self) -> int:
         return len(self.identity)
+
+    def _impossible_conditions(self) -> list[Problem]:
+        problems: list[Problem] = []
+        for condition in self.detector.conditions:
+            values = self.conditions[condition.name]
+            number = np.repeat(np.arange(len(self)), math.prod(condition.shape))
+            mend = unit_hint(values, condition) or "Remove these events, or choose the layout"
+            problems += impossible_values(values.ravel(), condition, condition.name, mend, number)
+            if condition.categories is not None:
+                problems += not_whole(values.ravel(), 0, condition.categories - 1, condition.name, mend, number)
+        return problems
 
     @property
     def nbytes(self) -> int:
@@ -160,8 +169,12 @@ def join(sources: Sequence[EventSource], path: Path) -> EventSource:
         conditions={name: np.concatenate([s.conditions[name] for s in sources]) for name in first.conditions},
         identity=np.concatenate([source.identity for source in sources]),
         auxiliary={name: np.concatenate([s.auxiliary[name] for s in sources]) for name in first.auxiliary},
-        read_response=JoinedResponse(tuple(source.read_response for source in sources), tuple(ends.tolist())),
-        files=tuple(source.path for source in sources),
+        read_response=JoinedResponse(
+            tuple(source.path for source in sources),
+            tuple(source.read_response for source in sources),
+            tuple(ends.tolist()),
+        ),
+        files=tuple(dict.fromkeys(file for source in sources for file in source.files)),
     )
 
 
@@ -169,6 +182,7 @@ def join(sources: Sequence[EventSource], path: Path) -> EventSource:
 class JoinedResponse:
     """Reads rows across several files, whose events end at ``ends``."""
 
+    paths: tuple[Path, ...]
     parts: tuple[ReadResponse, ...]
     ends: tuple[int, ...]
 

@@ -17,7 +17,7 @@ from data_adapters.adapters import open_events
 from data_adapters.detector import ENERGY_UNITS, Condition
 from data_adapters.formats.registry import open_arrays
 from data_adapters.inspection import COORDINATE, blocks, response_over_energy
-from data_adapters.problems import Problem, UnreadableFile
+from data_adapters.problems import Problem, UnreadableFile, collected_values
 from data_adapters.source import EventSource
 from data_adapters.splits import FRACTIONS, split_of
 
@@ -64,7 +64,8 @@ def validate(
     """
     report = Report(path)
     try:
-        source = open_events(path, layout, options, report.problems)
+        with collected_values() as report.problems:
+            source = open_events(path, layout, options)
     except UnreadableFile as error:
         report.problems += error.problems
         _scan_arrays(path, report, console)

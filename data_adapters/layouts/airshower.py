@@ -30,7 +30,7 @@ from data_adapters.formats.hdf5_arrays import HDF5
 from data_adapters.formats.npz_arrays import NPZ
 from data_adapters.formats.registry import open_arrays
 from data_adapters.options import NoOptions
-from data_adapters.problems import Problem, UnreadableFile
+from data_adapters.problems import Problem, UnreadableFile, refuse_values
 from data_adapters.source import EventSource, ReadResponse
 from data_adapters.splits import identities_with_occurrence
 
@@ -122,8 +122,7 @@ def _open(
     columns = {name: arrays.read(name, 0, num_events).astype(np.float64) for name in needed if name != key}
     energy = columns.pop(ENERGY).reshape(-1)
     problems = impossible_values(energy, PRIMARY_ENERGY, ENERGY, "Give it in EeV")
-    if problems:
-        raise UnreadableFile(path, *problems)
+    refuse_values(path, problems)
     return EventSource(
         path=path,
         layout=adapter.name,

@@ -30,7 +30,7 @@ from data_adapters.layouts.alice_geometry import (
     wrong_points,
 )
 from data_adapters.options import NoOptions
-from data_adapters.problems import UnreadableFile
+from data_adapters.problems import UnreadableFile, refuse_values
 from data_adapters.source import EventSource
 from data_adapters.splits import identities
 
@@ -72,8 +72,7 @@ def open_alice_hdf5(path: Path, _options: NoOptions) -> EventSource:
     conditions = conditions_of(hdf5.read_column(path, MOMENTUM), charge)
     keys = {"momentum": MOMENTUM, "charge": CHARGE, "num_points": NUM_POINTS}
     problems = wrong_columns(conditions, num_points, keys)
-    if problems:
-        raise UnreadableFile(path, *problems)
+    refuse_values(path, problems)
     present = hdf5.keys_of(path)
     return EventSource(
         path=path,

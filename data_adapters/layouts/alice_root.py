@@ -27,7 +27,7 @@ from data_adapters.layouts.alice_geometry import (
     wrong_columns,
     wrong_points,
 )
-from data_adapters.problems import Problem, UnreadableFile
+from data_adapters.problems import Problem, UnreadableFile, refuse_values
 from data_adapters.root import Needed
 from data_adapters.source import EventSource
 from data_adapters.splits import identities
@@ -83,11 +83,12 @@ def open_alice_root(path: Path, options: AliceRootOptions) -> EventSource:
     columns = root.read_fixed(path, options.tree, [item.branch for item in single])
     momentum = np.stack([columns[name].astype(np.float64) for name in MOMENTUM], axis=1)
     conditions = conditions_of(momentum, columns[CHARGE].astype(np.float64))
-    num_points, problems = _count(path, options.tree, num_tracks)
+    num_points, unequal = _count(path, options.tree, num_tracks)
     keys = {"momentum": ", ".join(MOMENTUM), "charge": CHARGE, "num_points": POINTS[0]}
-    problems += wrong_columns(conditions, num_points.astype(np.float64), keys)
-    if problems:
-        raise UnreadableFile(path, *problems)
+    impossible = wrong_columns(conditions, num_points.astype(np.float64), keys)
+    if unequal:
+        raise UnreadableFile(path, *unequal, *impossible)
+    refuse_values(path, impossible)
     response = JaggedPoints(path, options.tree)
     further = [PDG] if f"{options.tree}/{PDG}" in root.keys_of(path) else []
     return EventSource(

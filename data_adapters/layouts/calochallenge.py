@@ -28,7 +28,7 @@ from data_adapters.detector import ENERGY_UNITS, Axis, Condition, Detector, Laye
 from data_adapters.events import INCIDENT_ENERGY, first_bad_condition
 from data_adapters.hdf5 import Needed
 from data_adapters.options import InvalidOption
-from data_adapters.problems import Problem, UnreadableFile
+from data_adapters.problems import Problem, UnreadableFile, refuse_values
 from data_adapters.registry import UnknownName
 from data_adapters.source import EventSource
 from data_adapters.splits import identities_with_occurrence
@@ -396,9 +396,11 @@ def check_energies(path: Path, energy: NDArray[np.float64], detector: Detector, 
         in_gev = first_bad_condition(energy * 1e3, condition.low, condition.high) is None
     if in_gev:
         what = f"the energies run from {energy.min():g} to {energy.max():g}; {allowed}: these look like GeV"
-        raise UnreadableFile(path, Problem(what, "Multiply them by 1000 (the showers too, if they are in GeV)", key))
-    what = f"the incident energy is {energy[bad]:g}; {allowed}"
-    raise UnreadableFile(path, Problem(what, "Remove this event from the file, or choose the geometry", key, bad[0]))
+        problem = Problem(what, "Multiply them by 1000 (the showers too, if they are in GeV)", key)
+    else:
+        what = f"the incident energy is {energy[bad]:g}; {allowed}"
+        problem = Problem(what, "Remove this event from the file, or choose the geometry", key, bad[0])
+    refuse_values(path, [problem])
 
 
 @dataclass(frozen=True)

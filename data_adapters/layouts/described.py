@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from data_adapters.detector import Detector
 from data_adapters.formats.component import ArrayFile, ArrayInfo
 from data_adapters.formats.registry import open_arrays
 from data_adapters.options import NoOptions
-from data_adapters.problems import Problem, UnreadableFile
+from data_adapters.problems import Problem, UnreadableFile, refuse_values
 from data_adapters.source import EventSource
 from data_adapters.splits import identities, identities_with_occurrence
 
@@ -47,27 +47,17 @@ class DescribedResponse:
             return values.astype(np.float32, copy=False)
 
 
-def open_described(
-    description: Description, file: Path | None = None, impossible: list[Problem] | None = None
-) -> EventSource:
+def open_described(description: Description, file: Path | None = None) -> EventSource:
     """The events of a described file, or of another file that is described alike.
 
-    Args:
-        impossible: Where it is given, conditions with impossible values are added to it instead of being raised: such a
-            value reads as 0, and the detector has no limits.
     Raises: UnreadableFile for everything that does not fit the description, with key and event.
     """
     file = file or description.file
     arrays = open_arrays(file)
     num_events = _check_arrays(arrays, description)
     columns, problems = _read_columns(arrays, description.columns, num_events)
+    refuse_values(file, problems)
     detector = description.detector
-    if problems:
-        if impossible is None:
-            raise UnreadableFile(file, *problems)
-        impossible += problems
-        detector = _without_limits(detector)
-        columns = {name: np.where(np.isfinite(values), values, 0.0) for name, values in columns.items()}
     if description.identity_keys:
         keys = [_floats(arrays, key, num_events) for key in description.identity_keys]
         identity = identities(*_single_columns(keys))
@@ -172,10 +162,6 @@ def _length_problems(lengths: dict[str, int], response: str) -> list[Problem]:
     if lengths.get(response) == 0:
         return [Problem("it holds no events", "Give a file with events", response)]
     return []
-
-
-def _without_limits(detector: Detector) -> Detector:
-    return replace(detector, conditions=tuple(replace(item, low=None, high=None) for item in detector.conditions))
 
 
 def _read_columns(

@@ -34,7 +34,7 @@ from data_adapters.layouts.lhcb_tracks import (
     present,
 )
 from data_adapters.options import InvalidOption
-from data_adapters.problems import Problem, UnreadableFile
+from data_adapters.problems import Problem, UnreadableFile, refuse_values
 from data_adapters.root import Jagged, Needed
 from data_adapters.source import EventSource
 from data_adapters.splits import identities
@@ -107,9 +107,10 @@ def open_lhcb_events(path: Path, options: LhcbEventsOptions) -> EventSource:
     num_events = root.check_branches(path, options.tree, [*lists, *response.needed, *single])
     listed = root.read_jagged(path, options.tree, present(path, options.tree, lists))
     flat = root.read_fixed(path, options.tree, present(path, options.tree, single))
-    problems = _length_problems(listed, options) or _value_problems(listed, options)
-    if problems:
-        raise UnreadableFile(path, *problems)
+    lengths = _length_problems(listed, options)
+    if lengths:
+        raise UnreadableFile(path, *lengths)
+    refuse_values(path, _value_problems(listed, options))
     rows_of = {name: padded(lists, options.most_tracks) for name, lists in listed.items()}
     tracks = np.stack([rows_of[name] for name in options.told], axis=2).astype(np.float64)
     return EventSource(

@@ -35,7 +35,7 @@ from data_adapters.layouts.lhcb_geometry import (
     merge_images,
     misplaced,
 )
-from data_adapters.problems import Problem, UnreadableFile
+from data_adapters.problems import Problem, UnreadableFile, refuse_values
 from data_adapters.root import Needed
 from data_adapters.source import EventSource
 from data_adapters.splits import identities_with_occurrence
@@ -117,8 +117,7 @@ def open_lhcb_tracks(path: Path, options: LhcbTracksOptions) -> EventSource:
     problems = impossible_values(x, X, options.x, OFF_FACE) + impossible_values(y, Y, options.y, OFF_FACE)
     problems += in_metres(x, y, options.x)
     problems += impossible_values(energy, TRACK_ENERGY, options.transverse_energy, NOT_MEV)
-    if problems:
-        raise UnreadableFile(path, *problems)
+    refuse_values(path, problems)
     return EventSource(
         path=path,
         layout=LHCB_TRACKS.name,

@@ -120,7 +120,7 @@ def _read_block(
 def _files(source: EventSource) -> tuple[_File, ...]:
     joined = source.read_response
     if isinstance(joined, JoinedResponse):
-        parts = list(zip(source.files, joined.parts, joined.ends, strict=True))
+        parts = list(zip(joined.paths, joined.parts, joined.ends, strict=True))
     else:
         parts = [(source.path, joined, len(source))]
     return tuple(_with_places(source, parts))

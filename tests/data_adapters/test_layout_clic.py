@@ -127,8 +127,8 @@ def test_options_that_make_no_sense_are_refused(own: Path, options: dict[str, ob
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"energy": ENERGY * 1000, "theta": THETA}, "incident_energy of event 0 is 120000.0.*at most 1000"),
-        ({"energy": ENERGY, "theta": np.degrees(THETA)}, "theta of event 0 is 68.*at most 2.6"),
+        ({"energy": ENERGY * 1000, "theta": THETA}, "event 0: it is 120000; 0.1 … 1000 GeV is possible.*look like MeV"),
+        ({"energy": ENERGY, "theta": np.degrees(THETA)}, "event 0: it is 68.*rad is possible"),
         ({"energy": ENERGY[:2], "theta": THETA}, "ECAL 3, energy 2, theta 3"),
     ],
     ids=["MeV", "degrees", "lengths"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import importlib
 import importlib.util
 import json
@@ -620,6 +621,15 @@ def test_full_event_twins_are_other_showers_of_the_same_particles() -> None:
     for key in ("x_projections", "y_projections", "real_ET", "signal", "pdg"):
         conditions[key] = np.concatenate([events[key][row] for row in rows]), np.concatenate(twins[key])
     assert_twins(conditions, events["image"][rows], twins["image"])
+
+
+def test_the_provenance_names_every_sample_with_its_hash() -> None:
+    provenance = (SAMPLES / "PROVENANCE.md").read_text()
+    for path in SAMPLES.iterdir():
+        if path.suffix in (".h5", ".root"):
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            (row,) = [line for line in provenance.splitlines() if line.startswith(f"| `{path.name}`")]
+            assert digest in row
 
 
 def test_all_samples_together_are_small() -> None:

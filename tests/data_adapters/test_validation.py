@@ -176,8 +176,32 @@ def test_where_a_layout_refuses_a_file_other_arrays_are_looked_at(
         file["showers"][5, 3] = np.nan
     status, printed = validate(capsys, atlas)
     assert status == 1
-    assert "incident_energy of event 0 is" in printed
+    assert "They look like GeV" in printed.replace("\n", " ")
     assert "key 'showers', event 5: value 3 is nan, the first of 1 of 5085 events that are not finite" in printed
+
+
+def test_a_known_layout_is_read_on_after_impossible_conditions(atlas: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with h5py.File(atlas, "r+") as file:
+        file["incident_energies"][3] = np.nan
+        file["alignment_phi"][5] = 7
+        file["showers"][17, 4] = -1
+    status, printed = validate(capsys, atlas)
+    assert status == 1
+    for expected in (
+        "key 'incident_energy', event 3: it is nan",
+        "key 'alignment_phi', event 5: it is 7; whole numbers 0 … 3 are possible",
+        "key 'showers', event 17: cell 4 is negative",
+    ):
+        assert expected in printed.replace("\n", " ")
+
+
+def test_gev_given_as_mev_are_recognised(atlas: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with h5py.File(atlas, "r+") as file:
+        for key in ("incident_energies", "showers"):
+            file[key][...] = file[key][()] / 1000
+    status, printed = validate(capsys, atlas)
+    assert status == 1
+    assert "They look like GeV: convert them to MeV" in printed.replace("\n", " ")
 
 
 def test_a_truncated_file_is_no_crash(atlas: Path, capsys: pytest.CaptureFixture[str]) -> None:
