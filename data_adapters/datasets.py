@@ -232,6 +232,19 @@ LHCB_PIONS_GEANT4 = Dataset(
     layout="lhcb-tracks",
 )
 
+LHCB_EVENTS_GEANT4 = Dataset(
+    name="lhcb-events-geant4",
+    title="LHCb-like hadronic calorimeter, Geant4, full events of 10 to 40 tracks",
+    file=SAMPLES / "lhcb_events_geant4.root",
+    twin=SAMPLES / "lhcb_events_geant4_twin.root",
+    independent=None,
+    provenance=(
+        f"Overlay of single showers of {WITHOUT_DATA_FILES} (nothing in front, no magnet; momenta, species and "
+        "multiplicities chosen by hand). Not LHCb full simulation."
+    ),
+    layout="lhcb-events",
+)
+
 ALICE_TRACKS_GEANT4 = Dataset(
     name="alice-tracks-geant4",
     title="ALICE-like time projection chamber, Geant4, tracks of pp collisions at 7 TeV",
@@ -272,6 +285,7 @@ DATASETS = Registry(
     CLIC_ELECTRONS_100_200_GEV,
     CLIC_ELECTRONS_2_500_GEV,
     LHCB_PIONS_GEANT4,
+    LHCB_EVENTS_GEANT4,
     ALICE_TRACKS_GEANT4,
     AIRSHOWER_DATA,
     AIRSHOWER_DATA_PATTERNS,

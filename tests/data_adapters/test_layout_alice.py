@@ -13,7 +13,7 @@ import pytest
 import uproot
 
 from data_adapters.adapters import open_events
-from data_adapters.datasets import SAMPLES
+from data_adapters.datasets import DATASETS, SAMPLES
 from data_adapters.layouts.alice_geometry import (
     ALICE_TRACKS_DETECTOR,
     conditions_of,
@@ -166,6 +166,17 @@ def test_tracks_of_a_collision_are_in_one_split() -> None:
     for number in np.unique(collision):
         assert len(np.unique(split[collision == number])) == 1
     assert len(np.unique(source.identity)) == len(np.unique(collision)) > 100
+
+
+def test_the_twin_of_the_dataset_holds_the_tracks_that_are_judged() -> None:
+    dataset = DATASETS["alice-tracks-geant4"]
+    twin = dataset.twin_source
+    assert twin is not None
+    judged = split_of(dataset.source.identity) != "train"
+    for name, values in dataset.source.conditions.items():
+        np.testing.assert_array_equal(twin.conditions[name], values[judged])
+    other = dataset.source.select(np.flatnonzero(judged)[:100])
+    assert (twin.read(0, 100).response != other.response).any(axis=1).all()
 
 
 def test_own_tracks_in_hdf5(tmp_path: Path) -> None:

@@ -502,3 +502,17 @@ def test_files_of_a_folder_are_one_sample(tmp_path: Path) -> None:
     make(tmp_path / "c.root", single_tracks())
     with pytest.raises(UnreadableFile, match="Keep files of one kind in a folder"):
         open_events(tmp_path)
+
+
+def test_the_twin_of_the_dataset_holds_the_events_that_are_judged() -> None:
+    dataset = DATASETS["lhcb-events-geant4"]
+    assert dataset.detector == lhcb_events_detector()
+    twin = dataset.twin_source
+    assert twin is not None
+    judged = split_of(dataset.source.identity) != "train"
+    for name, values in dataset.source.conditions.items():
+        np.testing.assert_array_equal(twin.conditions[name], values[judged])
+    for name in ("signal", "pdg", "event", "source_block"):
+        np.testing.assert_array_equal(twin.auxiliary[name], dataset.source.auxiliary[name][judged])
+    shown = twin.read(0, 100).response
+    assert (shown != dataset.source.select(np.flatnonzero(judged)[:100]).response).any(axis=1).all()
