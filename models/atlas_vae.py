@@ -9,7 +9,7 @@ layer i. The paper prints the first two terms of equation 8 with the other sign,
 without ½ and square; the first term is −log p(x|z) of a Gaussian of unit variance.
 
 Our reading of what the paper leaves open: the three E_i weights belong to front, middle and back (in a detector without
-such layers, to the three parts of its depth); a fifth hidden
+such layers, to the three parts of its depth, and there the decoder begins at the mean shower); a fifth hidden
 layer is as wide as the fourth; a decoder of n layers has the first n widths of the encoder in reverse; the incident
 energy enters both networks as a further input, log10 scaled to [0, 1]; the decoder ends in a sigmoid (no negative
 energies); optimisers have the defaults of Keras 2. Showers are generated with averaged weights of the decoder, which is
@@ -36,7 +36,7 @@ from models.base import GenerativeModel, ModelSpec, ShowerGenerator, check_losse
 from models.config import Config, from_dict, number, to_dict, whole
 from models.dense import DenseNetwork
 from models.preprocessing import Conditioning, required_energy
-from models.rows import TrainingRows, TrainingSample, response_scale
+from models.rows import TrainingRows, TrainingSample, mean_fractions, response_scale
 from models.storage import (
     check_same,
     optimizer_tensors,
@@ -48,6 +48,7 @@ from models.storage import (
 )
 
 NAME = "atlas-vae"
+SMALLEST_MEAN = 1e-6  # of a cell, where the decoder begins
 SMALLEST_TOTAL = 1e-12  # of a shower's fractions, so that a shower without energy has layer fractions of zero
 
 PARTS = ("front", "middle", "back")
@@ -166,12 +167,19 @@ class AtlasVae(GenerativeModel):
         for name, network in (("encoder", self.encoder), ("decoder", self.decoder.network)):
             random = random_stream(seed, f"{name} initialisation")
             network.initialize(config.kernel_initializer, config.bias_initializer, random)
+        if detector != ATLAS_PHOTONS:
+            self._begin_at_the_mean_shower(mean_fractions(train, scale))
         self.generator.network.flat.copy_(self.decoder.network.flat.detach())
         parameters = [self.encoder.flat, self.decoder.network.flat]
         self.optimizer = OPTIMIZERS[config.optimizer](parameters, config.learning_rate)
         self.randoms = {name: random_stream(seed, name, device) for name in ("shuffling", "latent")}
         self.epoch = 0
         self.steps = 0
+
+    def _begin_at_the_mean_shower(self, mean: Tensor) -> None:
+        """Biases of the decoder's last layer, so that training need not first empty thousands of cells."""
+        with torch.no_grad():
+            self.decoder.network.biases[-1].copy_(torch.logit(mean, eps=SMALLEST_MEAN))
 
     def train_epoch(self) -> dict[str, float]:
         batches = self.rows.batches(self.config.batch_size, self.epoch, self.randoms["shuffling"])

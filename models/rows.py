@@ -29,13 +29,20 @@ def response_scale(train: TrainingSample) -> float:
     a shower add up to about one. The constant belongs to the model and is stored with it.
     """
     energy = required_energy(train.detector).name
-    events = train if isinstance(train, Events) else _first_events(train)
+    events = first_events(train)
     total = float((events.response.sum(axis=1, dtype=np.float64) / events.conditions[energy]).mean())
     return total if total > 0 and not 0.5 <= total <= 2.0 else 1.0
 
 
-def _first_events(train: EventStream) -> Batch:
-    return next(train.batches(EVENTS_LOOKED_AT, epoch=0))
+def mean_fractions(train: TrainingSample, scale: float) -> Tensor:
+    """Mean fraction of each cell, (V,), of the whole sample, or of the first events of a stream."""
+    events = first_events(train)
+    return fractions_of(events.response, events.conditions[required_energy(train.detector).name], scale).mean(dim=0)
+
+
+def first_events(train: TrainingSample) -> Events | Batch:
+    """All events of a sample in memory, the first thousand of a stream."""
+    return train if isinstance(train, Events) else next(train.batches(EVENTS_LOOKED_AT, epoch=0))
 
 
 class TrainingRows:
