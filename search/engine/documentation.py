@@ -17,6 +17,8 @@ from leaderboard.records import JsonObject, read_board
 from leaderboard.studies import StudyRecord, read_studies
 from leaderboard.text import with_error
 from metrics import METRICS, OBSERVABLES, SCORECARDS
+from metrics.scorecards.atlas_photons import ATLAS_PHOTONS_V1 as BORROWED
+from metrics.scorecards.generic import EVENTS_IN_A_BIN, MOST_BINS
 from search.spaces import Space
 from search.studies import STUDIES
 
@@ -133,6 +135,15 @@ def metrics_page() -> str:
         parts.append("score = Σ w · c / s over its components, the weights adding up to 1.\n")
         rows = ((f"`{name}`", f"{weight:g}", f"{card.scales[name]:.4g}") for name, weight in card.weights.items())
         parts.append(_table(("component c", "weight w", "scale s"), rows))
+    parts.append(
+        "\n## Any other detector\n\n"
+        "A detector without a scorecard of its own gets one that follows from its axes: response (summed response over\n"
+        "energy), fraction of cells above the threshold, centre and width of the energy along every axis, and the mean\n"
+        "profile along every axis; other real conditions count through their correlations with these. Bins lie between\n"
+        f"quantiles of the energy of the validation events, {MOST_BINS} at most and with {EVENTS_IN_A_BIN} events or\n"
+        f"more, or are the energies themselves where there are few. Weights and scales are those of `{BORROWED.name}`:\n"
+        "scores of different detectors are not to be compared.\n"
+    )
     return "\n".join(parts)
 
 
