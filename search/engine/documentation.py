@@ -137,12 +137,12 @@ def metrics_page() -> str:
         parts.append(_table(("component c", "weight w", "scale s"), rows))
     parts.append(
         "\n## Any other detector\n\n"
-        "A detector without a scorecard of its own gets one that follows from its axes: response (summed response over\n"
-        "energy), fraction of cells above the threshold, centre and width of the energy along every axis, and the mean\n"
-        "profile along every axis; other real conditions count through their correlations with these. Bins lie between\n"
-        f"quantiles of the energy of the validation events, {MOST_BINS} at most and with {EVENTS_IN_A_BIN} events or\n"
-        f"more, or are the energies themselves where there are few. Weights and scales are those of `{BORROWED.name}`:\n"
-        "scores of different detectors are not to be compared.\n"
+        "A detector without a scorecard of its own gets one that follows from its axes: response (summed response\n"
+        "over energy), fraction of cells above the threshold, centre and width of the energy along every axis, and\n"
+        "the mean profile along every axis; other real conditions count through their correlations with these.\n"
+        f"Bins lie between quantiles of the energy of the validation events, {MOST_BINS} at most and with\n"
+        f"{EVENTS_IN_A_BIN} events or more, or are the energies themselves where there are few. Weights and scales are\n"
+        f"those of `{BORROWED.name}`: scores of different detectors are not to be compared.\n"
     )
     return "\n".join(parts)
 
