@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from data_adapters.adapters import open_events
@@ -149,14 +150,14 @@ class Dataset:
         return rows[: max(1, EVALUATION_BYTES // (self.detector.num_cells * FLOAT32_BYTES))]
 
     def twins_of(self, rows: NDArray[np.intp]) -> Events | None:
-        """The twins of the events with these numbers, in their order; None unless all have one."""
+        """The twins of the events with these numbers, in their order; None unless all have one.
+
+        Events that share an identity (tracks of a collision) have their twins in the same order.
+        """
         if self.twin_source is None:
             return None
-        wanted, present = self.source.identity[rows], self.twin_source.identity
-        if not np.isin(wanted, present).all():
-            return None
-        order = np.argsort(present, kind="stable")
-        return self.twin_source.select(order[np.searchsorted(present, wanted, sorter=order)])
+        place = _numbered(self.twin_source.identity).get_indexer(_numbered(self.source.identity)[rows])
+        return None if (place < 0).any() else self.twin_source.select(place)
 
     def with_files(self, file: Path, twin: Path | None) -> Dataset:
         """Files of one's own, of whatever detector they are."""
@@ -170,6 +171,12 @@ class Dataset:
             provenance=f"Read from {file.name}; nothing is known about how it was made.",
             layout=None,
         )
+
+
+def _numbered(identity: NDArray[np.uint64]) -> pd.MultiIndex:
+    """Identities, each with how many events before it have the same."""
+    occurrence = pd.Series(identity).groupby(identity).cumcount()
+    return pd.MultiIndex.from_arrays([identity, occurrence])
 
 
 def _refuse_test(name: Split) -> None:

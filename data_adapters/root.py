@@ -1,7 +1,7 @@
 """Reading ROOT trees that come from elsewhere: what is wrong is said with file, branch and mend.
 
-Only trees of numbers are read (TTree; one number, a fixed-size array or a variable-length list an entry). Objects are
-not: they would have to be interpreted with classes that the file itself describes.
+Only trees of numbers are read (TTree or RNTuple; one number, a fixed-size array or a variable-length list an entry).
+Objects are not: they would have to be interpreted with classes that the file itself describes.
 """
 
 # Axes: N entries of the tree, n entries that were asked for.
@@ -23,7 +23,7 @@ from data_adapters.registry import UnknownName
 
 SUFFIXES = (".root",)
 MAGIC = b"root"
-TREE_CLASSES = ("TTree", "TNtuple", "TNtupleD")
+TREE_CLASSES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
 
 
 @dataclass(frozen=True)
@@ -212,6 +212,8 @@ def chunk_rows(path: Path, tree_name: str, branch: str) -> int:
     with open_root(path) as file:
         found = _branch(tree(file, tree_name, path), branch, path)
         with _damage_named(path, branch):
+            if isinstance(found, uproot.models.RNTuple.RField):
+                return max(1, min(1000, int(found.num_entries)))
             if found.num_baskets == 0:
                 return 1000
             first, last = found.basket_entry_start_stop(0)
@@ -274,6 +276,9 @@ def _wrong(found: Any, item: Needed, num_entries: int) -> list[Problem]:
 
 def _numbers(branch: Any) -> np.dtype[Any] | None:
     """Type of one entry (one element, where it is jagged); None where it holds no numbers."""
+    if isinstance(branch, uproot.models.RNTuple.RField):
+        form = _form(branch)
+        return _numbers_of(form.content if _is_jagged(branch) else form)
     interpretation = branch.interpretation
     if _is_jagged(branch):
         interpretation = interpretation.content
@@ -284,7 +289,22 @@ def _numbers(branch: Any) -> np.dtype[Any] | None:
 
 
 def _is_jagged(branch: Any) -> bool:
+    if isinstance(branch, uproot.models.RNTuple.RField):
+        form = _form(branch)
+        return isinstance(form, awkward.forms.ListOffsetForm) and form.parameter("__array__") is None  # no text
     return isinstance(branch.interpretation, uproot.AsJagged)
+
+
+def _form(field: Any) -> Any:
+    """What a field of an RNTuple holds, in the terms of awkward."""
+    return field.to_akform()[0].contents[0]
+
+
+def _numbers_of(form: Any) -> np.dtype[Any] | None:
+    shape: tuple[int, ...] = ()
+    while isinstance(form, awkward.forms.RegularForm):
+        shape, form = (*shape, form.size), form.content
+    return np.dtype((form.primitive, shape)) if isinstance(form, awkward.forms.NumpyForm) else None
 
 
 def _fits(have: tuple[int, ...], want: tuple[int | None, ...]) -> bool:

@@ -15,8 +15,6 @@ from data_adapters import root
 from data_adapters.formats.component import ArrayInfo, FileFormat, missing_key
 from data_adapters.problems import Problem, UnreadableFile
 
-TREE_CLASSES = (*root.TREE_CLASSES, "ROOT::RNTuple")
-
 
 @dataclass(frozen=True)
 class RootArrays:
@@ -67,7 +65,7 @@ class RootArrays:
 
 def _trees(file: Any) -> list[str]:
     """Names of the trees, the longest first: one may be the beginning of another."""
-    names = {name.partition(";")[0] for name, kind in file.classnames().items() if kind in TREE_CLASSES}
+    names = {name.partition(";")[0] for name, kind in file.classnames().items() if kind in root.TREE_CLASSES}
     return sorted(names, key=lambda name: (-len(name), name))
 
 

@@ -404,15 +404,28 @@ def test_everything_wrong_with_a_tree_is_said_at_once(trees: Path) -> None:
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
-        ("barrel", "no tree 'barrel'.* All of them: empty, showers/barrel"),
+        ("barrel", "no tree 'barrel'.* All of them: empty, ntuple, showers/barrel"),
         ("histogram", "it is a TH1D; a TTree is needed"),
-        ("ntuple", "it is a ROOT::RNTuple; a TTree is needed.*mktree"),
         ("empty", "no events"),
     ],
 )
 def test_another_tree_is_refused(trees: Path, tree: str, message: str) -> None:
     with pytest.raises(UnreadableFile, match=message):
         root.check_branches(trees, tree, [Needed("energy")])
+
+
+def test_an_rntuple_is_read_like_a_tree(trees: Path, tmp_path: Path) -> None:
+    path = tmp_path / "ntuple.root"
+    lists = awkward.Array([[1.0, 2.0], [], [3.0]])
+    with uproot.recreate(path) as file:
+        file.mkrntuple("tracks", {"x": lists, "energy": np.array([1.0, 2.0, 3.0])})
+    needed = [Needed("x", jagged=True), Needed("energy")]
+    assert root.check_branches(path, "tracks", needed) == 3
+    np.testing.assert_array_equal(root.read_column(path, "tracks", "energy"), [1, 2, 3])
+    jagged = root.read_jagged(path, "tracks", ["x"])["x"]
+    np.testing.assert_array_equal(jagged.values, [1, 2, 3])
+    np.testing.assert_array_equal(jagged.counts, [2, 0, 1])
+    assert root.check_branches(trees, "ntuple", [Needed("energy")]) == 3
 
 
 def test_an_arena_file_with_another_tree_gets_the_nearest(tmp_path: Path) -> None:
