@@ -175,7 +175,7 @@ def _model_context(row: Row, observables: JsonObject) -> dict[str, Any]:
 def _energies(histograms: Sequence[Histogram], *, all_of_them: bool) -> list[dict[str, Any]]:
     """Plots by energy; of rows that are only there for comparison, those of one energy."""
     values = sorted({float(histogram["energy_mev"]) for histogram in histograms})
-    opened = _nearest(values)
+    opened = nearest(values)
     return [
         {
             "label": next(_bin_label(histogram) for histogram in histograms if histogram["energy_mev"] == value),
@@ -192,7 +192,8 @@ def _bin_label(record: Mapping[str, Any]) -> str:
     return str(record.get("label") or text.gev(record["energy_mev"]))
 
 
-def _nearest(energies: Sequence[float]) -> float | None:
+def nearest(energies: Sequence[float]) -> float | None:
+    """The energy nearest to the one that the paper shows; None of none."""
     return min(energies, key=lambda energy: abs(energy - OPEN_ENERGY_MEV), default=None)
 
 
@@ -246,7 +247,7 @@ def _response_plot(curve: Mapping[str, Any]) -> Markup:
 
 
 def _shown_images(images: Sequence[JsonObject]) -> JsonObject:
-    energy = _nearest([float(image["energy_mev"]) for image in images])
+    energy = nearest([float(image["energy_mev"]) for image in images])
     return next((image for image in images if image["energy_mev"] == energy), {})
 
 

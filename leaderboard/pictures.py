@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from leaderboard import plots
-from leaderboard.pages import OPEN_ENERGY_MEV, panel
+from leaderboard.pages import nearest, panel
 from leaderboard.ranking import Table
 from leaderboard.records import JsonObject, read_observables
 
@@ -21,13 +21,15 @@ def draw_scores(table: Table, path: Path) -> Path:
 
 
 def draw_showers(board: Path, entry: JsonObject, folder: Path) -> list[Path]:
-    """Ratio plots of a few observables of one entry at about 65 GeV, as the paper shows them."""
-    histograms = read_observables(board, entry["id"])["histograms"]
-    return [
-        _save(plots.ratio_figure(panel(histogram)), folder / f"{histogram['observable']}.svg")
-        for histogram in histograms
-        if histogram["observable"] in SHOWN and histogram["energy_mev"] == OPEN_ENERGY_MEV
-    ]
+    """Ratio plots of a few observables of one entry, at about 65 GeV as the paper shows them.
+
+    Of a detector without the paper's observables, the first ones; none if no seed completed.
+    """
+    histograms = read_observables(board, entry["id"]).get("histograms", [])
+    energy = nearest([histogram["energy_mev"] for histogram in histograms])
+    here = {histogram["observable"]: histogram for histogram in histograms if histogram["energy_mev"] == energy}
+    names = [name for name in SHOWN if name in here] or list(here)[: len(SHOWN)]
+    return [_save(plots.ratio_figure(panel(here[name])), folder / f"{name}.svg") for name in names]
 
 
 def _save(figure: Figure, path: Path) -> Path:

@@ -141,8 +141,8 @@ def metrics_page() -> str:
         "over energy), fraction of cells above the threshold, centre and width of the energy along every axis, and\n"
         "the mean profile along every axis; other real conditions count through their correlations with these.\n"
         f"Bins lie between quantiles of the energy of the validation events, {MOST_BINS} at most and with\n"
-        f"{EVENTS_IN_A_BIN} events or more, or are the energies themselves where there are few. Weights and scales are\n"
-        f"those of `{BORROWED.name}`: scores of different detectors are not to be compared.\n"
+        f"{EVENTS_IN_A_BIN} events or more, or are the energies themselves where there are few. Weights and\n"
+        f"scales are those of `{BORROWED.name}`: scores of different detectors are not to be compared.\n"
     )
     return "\n".join(parts)
 

@@ -13,6 +13,7 @@ import pytest
 
 from leaderboard import plots
 from leaderboard.pages import build_pages, panel
+from leaderboard.pictures import draw_showers
 from leaderboard.records import InvalidEntry, write_entry
 from leaderboard.studies import read_studies, read_study, write_study
 
@@ -277,3 +278,19 @@ def test_scores_that_lie_far_apart_get_a_logarithmic_axis(make_entry):
     floor = make_entry()["floor"]
     scales = [plots.score_figure([("a", near), ("b", other)], floor).axes[0].get_xscale() for other in (near, far)]
     assert scales == ["linear", "log"]
+
+
+def test_pictures_are_of_what_the_paper_shows_or_of_what_there_is(board, tmp_path, make_entry, make_observables):
+    entry = make_entry(id="own")
+    histograms = make_observables()["histograms"]
+    renamed = [{**histogram, "observable": f"own_{number}"} for number, histogram in enumerate(histograms)]
+    write_entry(board, entry, make_observables(histograms=renamed))
+    drawn = draw_showers(board, entry, tmp_path / "pictures")
+    assert 1 <= len(drawn) <= 3
+    assert all(path.name.startswith("own_") and path.read_text(encoding="utf-8").count("<svg") == 1 for path in drawn)
+
+
+def test_an_entry_without_a_completed_seed_has_no_pictures(board, tmp_path, make_entry):
+    entry = make_entry(id="gone", status="diverged")
+    write_entry(board, entry, {"schema": 1, "seed": None, "training": []})
+    assert draw_showers(board, entry, tmp_path / "pictures") == []
