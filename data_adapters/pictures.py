@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure, FigureBase
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
 
@@ -53,6 +53,8 @@ DPI = 130
 PANEL = 2.6  # inches
 SPECTRA_COLUMNS = 4
 SHOWN_AT = (0.1, 0.5, 0.9)  # quantiles of the energy, or of the sum, whose events are drawn
+MOST_TOLD = 3  # numbers of a condition that are shown with an event
+FEW_DECADES = 300.0  # ratio of the ends of a logarithmic axis below which it gets numbers at 1, 2, 5
 MANY_LAYERS = 8  # with more of them, one event is drawn
 MOST_LAYERS = 48
 SHOWN_LAYERS = 5  # whose profiles are drawn
@@ -157,9 +159,11 @@ def _shown_events(source: EventSource, found: Survey, quantiles: Sequence[float]
 
 
 def _told(events: Events, number: int, row: int) -> str:
-    """The conditions of an event in a line; ``row`` is its place in the file."""
+    """The conditions of an event in a line, without long lists; ``row`` is its place in the file."""
     texts = []
     for condition in events.detector.conditions:
+        if math.prod(condition.shape) > MOST_TOLD:
+            continue
         values = np.atleast_1d(events.conditions[condition.name][number])
         unit = "" if condition.unit == "1" else f" {condition.unit}"
         texts.append(f"{condition.name} {', '.join(f'{value:.6g}' for value in values)}{unit}")
@@ -347,7 +351,7 @@ def _condition_panels(source: EventSource) -> list[Panel]:
             panels.append(_categories_panel(condition, values))
         elif condition.shape == ():
             panels.append(_histogram_panel(with_unit(condition.name, condition.unit), values))
-        else:
+        elif math.prod(condition.shape) <= MOST_TOLD:
             label = f"{condition.name}, its {values[0].size} numbers"
             panels.append(_histogram_panel(with_unit(label, condition.unit), values.ravel()))
     return panels
@@ -398,6 +402,10 @@ def _histogram_panel(label: str, values: Values) -> Panel:
         ax.stairs(counts, edges, color=LINE)
         ax.errorbar(centres, counts, np.sqrt(counts), fmt="none", ecolor=LINE, elinewidth=0.7)
         ax.set_xscale("log" if logarithmic else "linear")
+        if logarithmic and edges[-1] < FEW_DECADES * edges[0]:
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set(xlabel=label, ylabel="events per bin", ylim=(0, None))
 
     return draw
@@ -405,9 +413,11 @@ def _histogram_panel(label: str, values: Values) -> Panel:
 
 def _bins(values: Values) -> tuple[Floats, bool]:
     low, high = float(values.min()), float(values.max())
-    if low > 0 and high / low > WIDE and not np.issubdtype(values.dtype, np.integer):
+    few = high - low <= 10 * NUM_BINS
+    counts = np.issubdtype(values.dtype, np.integer) or (few and bool((values == np.floor(values)).all()))
+    if low > 0 and high / low > WIDE and not counts:
         return np.geomspace(low * 0.97, high * 1.03, NUM_BINS + 1), True
-    if np.issubdtype(values.dtype, np.integer):
+    if counts:
         width = math.ceil((high - low + 1) / NUM_BINS)
         return np.arange(low, high + width + 1, width) - 0.5, False
     margin = (high - low) * 0.02 or max(abs(high) * 0.1, 0.5)

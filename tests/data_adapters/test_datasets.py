@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from data_adapters import adapters, layouts
 from data_adapters.adapters import ADAPTERS, open_events, recognise
 from data_adapters.datasets import DATASETS, SAMPLES, Dataset
 from data_adapters.detector import detector_from_json, detector_to_json
+from data_adapters.inspection import survey
 from data_adapters.options import parse_options
+from data_adapters.pictures import draw_pictures
 from data_adapters.registry import UnknownName
 from data_adapters.sealed_test import open_test_split
 from data_adapters.simulators.component import Simulator
@@ -57,6 +60,12 @@ class TestEveryDataset:
                 np.testing.assert_array_equal(values, twins.conditions[name], err_msg=name)
             filled = (events.response != 0).any(axis=1) | (twins.response != 0).any(axis=1)
             assert (events.response != twins.response).any(axis=1)[filled].mean() > 0.99
+
+    def test_is_drawn(self, dataset: Dataset, tmp_path: Path) -> None:
+        source = dataset.source
+        drawn = draw_pictures(source, survey(source, Console(quiet=True)), tmp_path)
+        assert len(drawn) == 2
+        assert all(path.stat().st_size > 10_000 for path in drawn)
 
     def test_its_detector_survives_json(self, dataset: Dataset) -> None:
         assert detector_from_json(detector_to_json(dataset.detector)) == dataset.detector
