@@ -12,7 +12,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from data_adapters.datasets import DATASETS, Dataset, DatasetFiles
+from rich.console import Console
+
+from data_adapters.adapters import open_events
+from data_adapters.datasets import DATASETS, IN_MEMORY_BYTES, Dataset, DatasetFiles
+from data_adapters.problems import UnreadableFile
+from data_adapters.validation import validate
 from metrics.scorecard import Scorecard
 from metrics.scorecards import scorecard_for
 from models import MODELS
@@ -208,6 +213,9 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
     preset = study.paper if preset_name == "paper" else study.laptop
     data = _data(study, options)
     dataset = data.open()
+    for file in (data.file, data.twin):
+        if file is not None:
+            check_file(file)
     check_readable(dataset)  # a damaged file must be noticed now, and not by every worker
     return Plan(
         study=study,
@@ -232,6 +240,18 @@ def _data(study: Study, options: Options) -> DatasetFiles:
     if options.twin is not None and data.file is None:
         raise StudyError("--twin belongs to a file of one's own: give that with --data")
     return data
+
+
+def check_file(path: Path) -> None:
+    """Validate a file of one's own, as ``arena data validate`` does; one that is larger than memory is not read.
+
+    Raises: UnreadableFile with everything that is wrong with it.
+    """
+    if open_events(path).nbytes > IN_MEMORY_BYTES:
+        return
+    problems = validate(path, Console(quiet=True)).problems
+    if problems:
+        raise UnreadableFile(path, *problems)
 
 
 def check_readable(dataset: Dataset) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 
 from data_adapters.datasets import ATLAS_PHOTONS_GEANT4
@@ -64,6 +65,19 @@ def test_a_damaged_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     damaged = tmp_path / "damaged.h5"
     damaged.write_bytes(ATLAS_PHOTONS_GEANT4.file.read_bytes()[:50_000])
     assert "not readable as HDF5" in message(tmp_path, ["--data", str(damaged)], capsys)
+
+
+def test_what_would_spoil_a_search_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / "own.h5"
+    shutil.copy(ATLAS_PHOTONS_GEANT4.file, own)
+    with h5py.File(own, "r+") as file:
+        for key in ("incident_energies", "showers", "alignment_eta", "alignment_phi"):
+            file[key][20] = file[key][11]
+        file["showers"][7, 5] = -1
+    text = message(tmp_path, ["--data", str(own)], capsys)
+    assert "2 problems" in text
+    assert "key 'showers', event 20: it is the same as event 11, in conditions and response" in text
+    assert "key 'showers', event 7: cell 5 is negative" in text
 
 
 def test_a_search_of_another_study_is_not_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
