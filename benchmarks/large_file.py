@@ -26,7 +26,6 @@ from clic_files import SHAPE, make_folder, peak_memory
 from data_adapters.adapters import open_events
 from data_adapters.datasets import DatasetFiles
 from data_adapters.streaming import Batch, EventStream
-from models.atlas_vae import AtlasVae, AtlasVaeConfig
 
 BATCH = 64
 
@@ -56,6 +55,8 @@ def train(folder: Path, cache: Path | None, workers: int, steps: int) -> str:
 
     Returns: What it took, in a line.
     """
+    from models.atlas_vae import AtlasVae, AtlasVaeConfig  # torch is not part of what reading takes
+
     dataset = DatasetFiles("clic-electrons-100-200gev", folder).open()
     before = peak_memory()
     model = AtlasVae(AtlasVaeConfig(batch_size=BATCH), dataset.training_stream(1, cache, workers=workers), seed=1)

@@ -25,6 +25,7 @@ from data_adapters.streaming import EventStream
 EMPTY_FRACTION = 1e-10
 # No cell holds ten times the incident energy; the limit keeps what an untrained network says finite.
 LARGEST_FRACTION = 10.0
+BLOCK_CELLS = 2**22
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,12 @@ def fractions(events: Events, scale: float = 1.0) -> Tensor:
 
 def fractions_of(response: NDArray[np.float32], energy: NDArray[np.float64], scale: float = 1.0) -> Tensor:
     """The same from response (N, V) and energy (N,)."""
-    normalised = response.astype(np.float64) / (energy * scale)[:, None]
-    return torch.from_numpy(normalised.astype(np.float32))
+    normalised = np.empty(response.shape, dtype=np.float32)
+    rows = max(1, BLOCK_CELLS // response.shape[1])  # double precision for a block at a time: samples can be large
+    for start in range(0, len(response), rows):
+        block = slice(start, start + rows)
+        normalised[block] = response[block].astype(np.float64) / (energy[block] * scale)[:, None]
+    return torch.from_numpy(normalised)
 
 
 @dataclass(frozen=True)

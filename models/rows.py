@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from data_adapters.events import Events
+from data_adapters.source import FLOAT32_BYTES
 from data_adapters.streaming import Batch, EventStream
 from models.preprocessing import Conditioning, fractions_of, required_energy
 
 TrainingSample = Events | EventStream
 
-EVENTS_LOOKED_AT = 1000
+BYTES_LOOKED_AT = 64 * 2**20  # of a stream: what its constants are taken from
 
 
 def response_scale(train: TrainingSample) -> float:
@@ -41,8 +42,10 @@ def mean_fractions(train: TrainingSample, scale: float) -> Tensor:
 
 
 def first_events(train: TrainingSample) -> Events | Batch:
-    """All events of a sample in memory, the first thousand of a stream."""
-    return train if isinstance(train, Events) else next(train.batches(EVENTS_LOOKED_AT, epoch=0))
+    """All events of a sample in memory, the first 64 MiB of a stream."""
+    if isinstance(train, Events):
+        return train
+    return next(train.batches(max(1, BYTES_LOOKED_AT // (train.detector.num_cells * FLOAT32_BYTES)), epoch=0))
 
 
 class TrainingRows:
