@@ -15,7 +15,7 @@ from typing import Any
 
 import awkward
 import numpy as np
-import uproot  # type: ignore[import-untyped]
+import uproot
 from numpy.typing import NDArray
 
 from data_adapters.problems import Problem, UnreadableFile

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import numpy as np
-import uproot  # type: ignore[import-untyped]
+import uproot
 from numpy.typing import NDArray
 
 from data_adapters import root

@@ -8,7 +8,7 @@ from typing import Any
 
 import awkward
 import numpy as np
-import uproot  # type: ignore[import-untyped]
+import uproot
 from numpy.typing import NDArray
 
 Branch = Any  # an array of numpy, or a jagged one of awkward

@@ -20,7 +20,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-import uproot  # type: ignore[import-untyped]
+import uproot
 
 from data_adapters.options import InvalidOption
 from data_adapters.problems import UnreadableFile
