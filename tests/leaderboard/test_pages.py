@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from leaderboard import plots
+from leaderboard.cost import repeats_of
 from leaderboard.pages import build_pages, panel
 from leaderboard.pictures import draw_showers
 from leaderboard.records import InvalidEntry, write_entry
@@ -294,3 +295,17 @@ def test_an_entry_without_a_completed_seed_has_no_pictures(board, tmp_path, make
     entry = make_entry(id="gone", status="diverged")
     write_entry(board, entry, {"schema": 1, "seed": None, "training": []})
     assert draw_showers(board, entry, tmp_path / "pictures") == []
+
+
+def test_a_batch_that_was_too_large_to_time_is_left_out(board, make_entry, make_observables):
+    entry = make_entry(id="large")
+    del entry["cost"]["generation_ms_per_shower"]["batch_10000"]
+    write_entry(board, entry, make_observables())
+    build_pages(board)
+    rows = re.findall(r'<tr><th scope="row">([^<]+)</th>', model_page(board, "large").split("<h2>Cost</h2>")[1])
+    assert rows == ["1", "100"]
+
+
+def test_batches_of_large_showers_are_not_timed():
+    assert list(repeats_of(266)) == [1, 100, 10_000]
+    assert list(repeats_of(51 * 51 * 25)) == [1, 100]
