@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from data_adapters.adapter import Adapter
 from data_adapters.description import SUFFIX, Description, NamedLayout, description_beside, read_description
-from data_adapters.formats.registry import FORMATS
+from data_adapters.formats.registry import FORMATS, open_arrays
 from data_adapters.layouts.airshower import AIRSHOWER_ARRAY, AIRSHOWER_PATTERN
 from data_adapters.layouts.alice_hdf5 import ALICE_HDF5
 from data_adapters.layouts.alice_root import ALICE_ROOT
@@ -100,18 +102,34 @@ def _check_named(description: NamedLayout) -> None:
 def recognise(path: Path) -> Adapter:
     """The adapter whose layout a file has.
 
-    Raises: UnreadableFile if none fits.
+    Raises: UnreadableFile if none fits; it says what is missing from the layout that shares most keys with the file.
     """
     for adapter in ADAPTERS.values():
         if path.suffix.lower() in adapter.suffixes and adapter.recognises(path):
             return adapter
-    raise UnreadableFile(
-        path,
-        Problem(
-            "its layout is none that is known",
-            f"Name it (--layout {', '.join(ADAPTERS)}), or describe the file: arena data describe {path.name}",
-        ),
+    unknown = Problem(
+        "its layout is none that is known",
+        f"Name it (--layout {', '.join(ADAPTERS)}), or describe the file: arena data describe {path.name}",
     )
+    raise UnreadableFile(path, unknown, *_nearly(path))
+
+
+def _nearly(path: Path) -> list[Problem]:
+    """What keeps a file from the layout whose keys it has most of; nothing where it has none of any."""
+    keys = {part for key in open_arrays(path).keys() for part in key.split("/")}  # noqa: SIM118
+    shared = {
+        adapter: len(keys & set(re.findall(r"\w+", adapter.layout)))
+        for adapter in ADAPTERS.values()
+        if path.suffix.lower() in adapter.suffixes
+    }
+    nearest = max(shared, key=lambda adapter: shared[adapter], default=None)
+    if nearest is None or shared[nearest] == 0:
+        return []
+    try:
+        nearest.open(path, nearest.options_class())
+    except UnreadableFile as error:
+        return [replace(problem, what=f"as {nearest.name}: {problem.what}") for problem in error.problems]
+    return []
 
 
 def _open_folder(path: Path, layout: str | None, options: Mapping[str, object] | None) -> EventSource:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from data_adapters.adapters import ADAPTERS, open_events
 from data_adapters.datasets import DATASETS, Dataset
 from data_adapters.description import SUFFIX
 from data_adapters.options import InvalidOption
-from data_adapters.problems import UnreadableFile
+from data_adapters.problems import Problem, UnreadableFile
 from data_adapters.registry import UnknownName
 from data_adapters.source import EventSource
 
@@ -212,8 +212,12 @@ def _print_report(report: Report) -> int:
     if report.fine:
         print(f"{report.path}: fine: {report.summary}")
         return 0
-    print(f"{report.path}: {len(report.problems)} errors, {len(report.warnings)} warnings")
+    print(f"{report.path}: {_count(report.problems, 'error')}, {_count(report.warnings, 'warning')}")
     return 1
+
+
+def _count(problems: Sequence[Problem], word: str) -> str:
+    return f"{len(problems)} {word}{'' if len(problems) == 1 else 's'}"
 
 
 def _convert(given: argparse.Namespace) -> int:

@@ -118,7 +118,7 @@ def test_what_is_wrong_is_said_with_key_and_event(showers: Path, capsys: pytest.
     assert status == 1
     assert f"{showers}: error: " in printed
     assert message in printed
-    assert "1 errors, 0 warnings" in printed.splitlines()[-1]
+    assert "1 error, 0 warnings" in printed.splitlines()[-1]
 
 
 def test_everything_is_said_at_once(showers: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,6 +202,27 @@ def test_gev_given_as_mev_are_recognised(atlas: Path, capsys: pytest.CaptureFixt
     status, printed = validate(capsys, atlas)
     assert status == 1
     assert "They look like GeV: convert them to MeV" in printed.replace("\n", " ")
+
+
+def test_a_file_of_no_layout_is_compared_with_the_nearest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "own.h5"
+    with h5py.File(path, "w") as file:
+        file["ECAL"], file["enrgy"], file["theta"] = np.zeros((3, 51, 51, 25)), np.ones(3), np.ones(3)
+    status, printed = validate(capsys, path)
+    assert status == 1
+    assert "its layout is none that is known" in printed
+    assert "as clic-3dgan: no key 'energy'. Nearest: 'enrgy'" in printed
+
+
+def test_a_file_with_nothing_in_common_is_compared_with_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "own.h5"
+    with h5py.File(path, "w") as file:
+        file["something"] = np.zeros(3)
+    status, printed = validate(capsys, path)
+    assert status == 1
+    assert "1 error, 0 warnings" in printed
 
 
 def test_a_truncated_file_is_no_crash(atlas: Path, capsys: pytest.CaptureFixture[str]) -> None:
