@@ -17,6 +17,7 @@ from data_adapters.options import InvalidOption
 from data_adapters.problems import Problem, UnreadableFile
 from data_adapters.registry import UnknownName
 from data_adapters.source import EventSource
+from data_adapters.unfinished import unfinished
 
 if TYPE_CHECKING:
     from data_adapters.validation import Report
@@ -136,9 +137,8 @@ def _describe(given: argparse.Namespace) -> int:
     if out.exists() and not given.force:
         raise FileExistsError(17, "it is there already; --force replaces it, --out names another", str(out))
     draft = draft_description(given.file, out)
-    unfinished = out.with_name(f".{out.name}.unfinished")
-    unfinished.write_text(draft.text, encoding="utf-8")
-    unfinished.replace(out)
+    with unfinished(out) as temporary:
+        temporary.write_text(draft.text, encoding="utf-8")
     for title, lines in (("found", draft.found), ("to check", draft.check)):
         print(f"{title}:")
         for line in lines or ["nothing"]:

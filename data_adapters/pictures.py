@@ -33,6 +33,7 @@ from data_adapters.inspection import (
     with_unit,
 )
 from data_adapters.source import EventSource
+from data_adapters.unfinished import unfinished
 
 LINE = "#4d4d4d"
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -82,9 +83,8 @@ def draw_pictures(source: EventSource, found: Survey, folder: Path) -> list[Path
     with mpl.rc_context(STYLE):
         for what, figure in (("events", draw_events(source, found)), ("spectra", draw_spectra(source, found))):
             path = folder / f"{source.path.stem}-{what}.png"
-            unfinished = path.with_suffix(".unfinished.png")
-            figure.savefig(unfinished, dpi=DPI)
-            unfinished.replace(path)
+            with unfinished(path) as temporary:
+                figure.savefig(temporary, dpi=DPI, format="png")
             paths.append(path)
     return paths
 

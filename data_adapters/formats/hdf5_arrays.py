@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from data_adapters import hdf5
 from data_adapters.formats.component import DEFAULT_CHUNK_ROWS, ArrayInfo, FileFormat
-from data_adapters.problems import Problem, UnreadableFile
 
 UNIT_ATTRIBUTES = ("unit", "units")
 
@@ -30,26 +29,15 @@ class Hdf5Arrays:
 
     def info(self, key: str) -> ArrayInfo:
         with hdf5.open_hdf5(self.path) as file:
-            found = _dataset(file, key, self.path)
+            found = hdf5.dataset(file, key, self.path)
             chunk_rows = int(found.chunks[0]) if found.chunks else DEFAULT_CHUNK_ROWS
             units = [found.attrs[name] for name in UNIT_ATTRIBUTES if isinstance(found.attrs.get(name), str)]
             return ArrayInfo(found.shape, found.dtype, chunk_rows, units[0] if units else "")
 
     def read(self, key: str, start: int, stop: int) -> NDArray[np.generic]:
         with hdf5.open_hdf5(self.path) as file:
-            values: NDArray[np.generic] = _dataset(file, key, self.path)[start:stop]
+            values: NDArray[np.generic] = hdf5.dataset(file, key, self.path)[start:stop]
         return values
-
-
-def _dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
-    try:
-        found = hdf5.dataset(file, key, path)
-    except KeyError as error:
-        raise UnreadableFile(path, Problem("it is a link to nothing", "Copy the data into the file", key)) from error
-    if found.file.filename != file.filename:
-        problem = Problem(f"a group of it lies in another file, {found.file.filename}", "Copy it into this file", key)
-        raise UnreadableFile(path, problem)
-    return found
 
 
 HDF5 = FileFormat("hdf5", "HDF5", hdf5.SUFFIXES, 'a dataset with its groups ("calorimeter/cells")', Hdf5Arrays)

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from data_adapters import hdf5
 from data_adapters.adapter import Adapter
+from data_adapters.columns import impossible_values, unit_hint
 from data_adapters.detector import ENERGY_UNITS, Axis, Condition, Detector, Layer
-from data_adapters.events import INCIDENT_ENERGY, first_bad_condition
+from data_adapters.events import INCIDENT_ENERGY
 from data_adapters.hdf5 import Needed
 from data_adapters.options import InvalidOption
 from data_adapters.problems import Problem, UnreadableFile, refuse_values
@@ -386,21 +387,8 @@ def check_energies(path: Path, energy: NDArray[np.float64], detector: Detector, 
     Raises: UnreadableFile, which says so where they look like GeV.
     """
     condition = detector.conditions[0]
-    assert condition.low is not None
-    assert condition.high is not None
-    bad = first_bad_condition(energy, condition.low, condition.high)
-    if bad is None:
-        return
-    allowed = f"{detector.name} has {condition.low:g} to {condition.high:g} MeV"
-    with np.errstate(over="ignore"):
-        in_gev = first_bad_condition(energy * 1e3, condition.low, condition.high) is None
-    if in_gev:
-        what = f"the energies run from {energy.min():g} to {energy.max():g}; {allowed}: these look like GeV"
-        problem = Problem(what, "Multiply them by 1000 (the showers too, if they are in GeV)", key)
-    else:
-        what = f"the incident energy is {energy[bad]:g}; {allowed}"
-        problem = Problem(what, "Remove this event from the file, or choose the geometry", key, bad[0])
-    refuse_values(path, [problem])
+    mend = unit_hint(energy, condition) or "Remove these events from the file, or choose the geometry"
+    refuse_values(path, impossible_values(energy, condition, key, mend))
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ from data_adapters.hdf5 import Needed, check_datasets, open_hdf5, read_column
 from data_adapters.options import parse_options
 from data_adapters.registry import UnknownName
 from data_adapters.simulators.component import InvalidRequest, Request, Simulator
-from data_adapters.simulators.production import check_output, check_suffix, unfinished
+from data_adapters.simulators.production import check_output, check_suffix
+from data_adapters.unfinished import unfinished
 
 BLOCK_EVENTS = 100  # events that share random streams: event i depends on (seed, i // BLOCK_EVENTS) and its place
 CHUNK_EVENTS = 20  # that a file stores together: half a megabyte

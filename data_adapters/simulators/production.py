@@ -35,6 +35,7 @@ from rich.text import Text
 from data_adapters.hdf5 import open_hdf5
 from data_adapters.options import NoOptions
 from data_adapters.simulators.component import InvalidRequest, Request
+from data_adapters.unfinished import unfinished
 
 Columns = dict[str, NDArray[Any]]
 EventDone = Callable[[], None]
@@ -267,17 +268,6 @@ def _write_part(path: Path, columns: Columns, identity: Mapping[str, object]) ->
         file.attrs["request"] = json.dumps(identity)
         for key, values in columns.items():
             file.create_dataset(key, data=values, compression="gzip", compression_opts=1, shuffle=True)
-
-
-@contextmanager
-def unfinished(path: Path) -> Iterator[Path]:
-    """A temporary name in the same folder; the file gets its own when the block ends without an error."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _merge(recipe: Recipe, parts: Parts, request: Request) -> int:

@@ -131,7 +131,7 @@ def test_the_name_must_tell_what_a_file_holds(folder: Path) -> None:
     path = write(folder / "photons.csv", rows(1))
     with pytest.raises(UnreadableFile, match="Name it as it was published"):
         open_events(path, "atlas-csv")
-    with pytest.raises(UnreadableFile, match=r"run from 65 to 65; .* look like GeV"):
+    with pytest.raises(UnreadableFile, match=r"it is 65; .*They look like GeV"):
         open_events(write(folder / name(energy=65), rows(1)))
     with pytest.raises(UnreadableFile, match="no particle '11'"):
         open_events(write(folder / name(pid=11), rows(1)))

@@ -163,7 +163,7 @@ def test_a_file_of_another_dataset_is_named(tmp_path: Path) -> None:
 def test_energies_in_gev_are_refused(tmp_path: Path) -> None:
     columns = dataset_2()
     columns["incident_energies"] /= 1e3
-    with pytest.raises(UnreadableFile, match=r"run from 1 to 1000; calochallenge-2 has .* look like GeV\. Multiply"):
+    with pytest.raises(UnreadableFile, match=r"999 … .* MeV is possible.*They look like GeV: convert them to MeV"):
         spoiled(tmp_path, columns)
 
 
@@ -171,7 +171,7 @@ def test_energies_in_gev_are_refused(tmp_path: Path) -> None:
 def test_an_impossible_incident_energy_is_named(tmp_path: Path, value: float) -> None:
     columns = dataset_2()
     columns["incident_energies"][2] = value
-    with pytest.raises(UnreadableFile, match="'incident_energies', event 2: the incident energy is"):
+    with pytest.raises(UnreadableFile, match="'incident_energies', event 2: it is"):
         spoiled(tmp_path, columns)
 
 
