@@ -17,6 +17,7 @@ from metrics.condition_bin import Measurement, condition_bins
 from metrics.discrepancies import METRICS
 from metrics.discrepancies.chi_squared import chi_squared_table, p_value
 from metrics.estimate import Estimate
+from metrics.exchange import exchange, exchange_probability
 from metrics.judgement import Judgement
 from metrics.labels import bin_labels
 from metrics.observables import observables_of
@@ -91,6 +92,33 @@ class Judge:
         extra = self.scorecard.reported if reported else ()
         comparison = self._compare(measured, (*self.scorecard.weights, *extra), errors=True)
         return self._judgement(comparison, self._floor_comparison, self._chi2(measured) if reported else [])
+
+    def p_value(self, generated_response: NDArray[np.float32], *, exchanges: int = 100, seed: int = 0) -> float | None:
+        """Probability that full simulation of the same particles scores as far above the floor, or further.
+
+        If the generated events were full simulation, each could be exchanged for its twin, and nobody would know. So
+        the excess over the floor is compared with those after random exchanges (``exchanges`` of them, and as many with
+        the others exchanged). Exact for any score and sample size: the p-values of full simulation are uniform.
+
+        Args:
+            generated_response: As for ``judge``.
+        Returns: None without a twin; at least 1 / (2 · exchanges + 2).
+        Raises: InvalidEvents as ``judge``.
+        """
+        if self.twin is None:
+            return None
+        pair = self._measure(generated_response), self._measure(self.twin.response)
+        rng = np.random.default_rng(seed)
+        excesses = [
+            self._excess(*exchange(*pair, [rng.random(len(bin_.events)) < 0.5 for bin_ in self.bins]))
+            for _ in range(exchanges)
+        ]
+        return exchange_probability(self._excess(*pair), np.array(excesses))
+
+    def _excess(self, generated: list[Measurement], twin: list[Measurement]) -> float:
+        scored = tuple(self.scorecard.weights)
+        scores = [self._compare(sample, scored, errors=False).values[SCORE].mean() for sample in (generated, twin)]
+        return float(scores[0] - scores[1])
 
     @cached_property
     def floor(self) -> Judgement | None:
