@@ -19,8 +19,8 @@ def exchange(
     Args:
         which: Events to exchange, shape (n,) for each condition bin.
     """
-    first = [_mixed(*both, exchanged) for *both, exchanged in zip(a, b, which, strict=True)]
-    second = [_mixed(*both, ~exchanged) for *both, exchanged in zip(a, b, which, strict=True)]
+    first = [_mixed(stays, comes, exchanged) for stays, comes, exchanged in zip(a, b, which, strict=True)]
+    second = [_mixed(stays, comes, exchanged) for comes, stays, exchanged in zip(a, b, which, strict=True)]
     return first, second
 
 
