@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from data_adapters.events import Events
 from data_adapters.registry import Registry
+from metrics.observables.sample import Sample
 from metrics.observables.shower_depth import shower_depth
 
 Response = NDArray[np.float64]
@@ -77,7 +78,7 @@ def _outliers(events: Events, strength: float, rng: np.random.Generator) -> Resp
 
 def _dropped_mode(events: Events, strength: float, rng: np.random.Generator) -> Response:
     response = events.response.astype(np.float64)
-    depth = shower_depth(events)
+    depth = shower_depth(Sample(events))
     for index in _bins(events):
         by_depth = index[np.argsort(depth[index])]
         kept, dropped = np.split(by_depth, [len(index) - round(strength * len(index))])

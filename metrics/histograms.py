@@ -19,10 +19,11 @@ from metrics.binning import bin_index
 from metrics.condition_bin import ConditionBin, condition_bins
 from metrics.discrepancies.chi_squared import chi_squared_table, p_value
 from metrics.labels import axis_label, bin_labels, in_mev
-from metrics.observables import observables_of
+from metrics.observables import observables_of, observe
 from metrics.observables.along_axes import Grid, grids
 from metrics.observables.component import Observable
 from metrics.observables.energy_response import energy_response
+from metrics.observables.sample import Sample
 from metrics.scorecard import Scorecard
 from metrics.scorecards.atlas_photons import ATLAS_PHOTONS_V1
 
@@ -59,9 +60,9 @@ def histograms_for_plots(
     """
     names = (*scorecard.distributions, *scorecard.profiles)
     condition = _binning_values(reference)
-    values = _observe(names, reference)
-    generated = _observe(names, reference.with_response(generated_response))
-    twin = None if twin_response is None else _observe(names, reference.with_response(twin_response))
+    values = observe(reference, names)
+    generated = observe(reference.with_response(generated_response), names)
+    twin = None if twin_response is None else observe(reference.with_response(twin_response), names)
     bins = condition_bins(scorecard, condition, values)
     detector = reference.detector
     return [
@@ -69,11 +70,6 @@ def histograms_for_plots(
         for condition_bin, label in zip(bins, bin_labels(scorecard, detector), strict=True)
         for plot in _plots_in_bin(condition_bin, observables_of(detector), values, generated, twin)
     ]
-
-
-def _observe(names: tuple[str, ...], events: Events) -> Values:
-    observables = observables_of(events.detector)
-    return {name: observables[name].function(events) for name in names}
 
 
 def _plots_in_bin(
@@ -127,7 +123,7 @@ def _plot(
         "edges": _numbers(edges),
         "edges_unit": observable.edges_unit if is_profile else observable.unit,
         "x_label": observable.x_label if is_profile else observable.title,
-        "y_label": "Mean energy / incident energy" if is_profile else "Fraction of events",
+        "y_label": observable.y_label if is_profile else "Fraction of events",
         "reference": _numbers(r),
         "reference_error": _numbers(r_error),
         "generated": _numbers(g),
@@ -259,7 +255,7 @@ def response_against_energy(
 
 
 def _response_curves(events: Events, number: NDArray[np.intp]) -> tuple[Curve, Curve]:
-    response = energy_response(events)
+    response = energy_response(Sample(events))
     samples = [response[number == index] for index in range(number.max() + 1)]
     num = np.array([len(sample) for sample in samples])
     mean = np.array([sample.mean() for sample in samples])

@@ -20,7 +20,7 @@ from metrics.estimate import Estimate
 from metrics.exchange import exchange, exchange_probability
 from metrics.judgement import Judgement
 from metrics.labels import bin_labels
-from metrics.observables import observables_of
+from metrics.observables import observe
 from metrics.scorecard import Scorecard
 
 
@@ -138,9 +138,7 @@ class Judge:
         return self._compare(self._measure(self.twin.response), tuple(self.scorecard.weights), errors=True)
 
     def _observe(self, events: Events) -> dict[str, NDArray[np.float64]]:
-        names = (*self.scorecard.distributions, *self.scorecard.profiles)
-        observables = observables_of(events.detector)
-        return {name: observables[name].function(events) for name in names}
+        return observe(events, (*self.scorecard.distributions, *self.scorecard.profiles))
 
     def _measure(self, response: NDArray[np.float32]) -> list[Measurement]:
         check_response(response, self.reference.detector)

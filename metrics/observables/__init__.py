@@ -1,35 +1,63 @@
 """Observables: what is computed from a shower before two samples are compared."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 
-from data_adapters.detector import Detector
-from data_adapters.layouts.atlas_hdf5 import ATLAS_PHOTONS
-from data_adapters.registry import Registry
-from metrics.observables.along_axes import axis_observables, hits, told_conditions
-from metrics.observables.component import Observable
-from metrics.observables.energy_response import ENERGY_RESPONSE
-from metrics.observables.lateral_shape import lateral_shapes
-from metrics.observables.layer_energy import layer_energies
-from metrics.observables.shower_depth import SHOWER_DEPTH
+import numpy as np
+from numpy.typing import NDArray
 
-OBSERVABLES: Registry[Observable] = Registry(
+from data_adapters.detector import Detector
+from data_adapters.events import Events
+from data_adapters.registry import Registry
+from metrics.observables.along_axes import ALONG_AXES, CONDITIONS, HITS
+from metrics.observables.component import Family, Observable
+from metrics.observables.energy_response import RESPONSE
+from metrics.observables.lateral_shape import LATERAL_SHAPE
+from metrics.observables.layer_energy import LAYER_ENERGY
+from metrics.observables.sample import Sample
+from metrics.observables.shower_depth import DEPTH
+
+OBSERVABLES: Registry[Family] = Registry(
     "observable",
-    ENERGY_RESPONSE,
-    *layer_energies(ATLAS_PHOTONS),
-    SHOWER_DEPTH,
-    *lateral_shapes(ATLAS_PHOTONS),
+    RESPONSE,
+    LAYER_ENERGY,
+    DEPTH,
+    LATERAL_SHAPE,
+    HITS,
+    ALONG_AXES,
+    CONDITIONS,
 )
+CELLS_AT_A_TIME = 2**24  # 64 MB of float32
 
 
 @lru_cache(maxsize=16)
 def observables_of(detector: Detector) -> Registry[Observable]:
-    """The observables of a detector: the registered ones, or those that follow from its axes."""
-    if detector == ATLAS_PHOTONS:
-        return OBSERVABLES
+    """Every observable that a detector has."""
     return Registry(
         f"observable of {detector.name}",
-        ENERGY_RESPONSE,
-        *hits(detector),
-        *axis_observables(detector),
-        *told_conditions(detector),
+        *(observable for family in OBSERVABLES.values() for observable in family.of(detector)),
     )
+
+
+def observe(events: Events, names: Iterable[str]) -> dict[str, NDArray[np.float64]]:
+    """Observables of all events by name, each of shape (N,) or (N, P).
+
+    Computed in blocks whose size follows from the detector alone: memory is bounded, and the numbers do not depend on
+    how the events were generated.
+
+    Raises: UnknownName for an observable that the detector does not have.
+    """
+    wanted = {name: observables_of(events.detector)[name].function for name in names}
+    rows = max(1, CELLS_AT_A_TIME // events.detector.num_cells)
+    parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in wanted}
+    for start in range(0, len(events), rows):
+        sample = Sample(
+            events if len(events) <= rows else events.select(np.arange(start, min(start + rows, len(events))))
+        )
+        for name, function in wanted.items():
+            parts[name].append(function(sample))
+    return {name: blocks[0] if len(blocks) == 1 else np.concatenate(blocks) for name, blocks in parts.items()}
+
+
+def _rows(events: Events, start: int, stop: int) -> Events:
+    return events if stop - start >= len(events) else events.select(np.arange(start, min(stop, len(events))))

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import Axis, Detector
-from data_adapters.events import Events
-from metrics.observables.component import Observable
+from metrics.observables.component import Family, Observable
+from metrics.observables.sample import Sample
 
 SOURCE = "shower shapes and moments as in 3DGAN (doi:10.1109/ACCESS.2021.3101946), § V; any detector, any axis"
 LAYER_AXIS = "layer"
@@ -31,17 +31,19 @@ class Grid:
     axes: tuple[Axis, ...]
     summed: bool = False
 
-    def energies(self, events: Events) -> NDArray[np.float64]:
+    def energies(self, sample: Sample) -> NDArray[np.float64]:
         """Cell energies, shape (N, *axes)."""
         if self.summed:
-            layers = events.detector.layer_slices.values()
-            return np.stack([events.response[:, cells].sum(axis=1, dtype=np.float64) for cells in layers], axis=1)
-        shape = (len(events), *(axis.num_cells for axis in self.axes))
-        return np.asarray(events.response[:, self.cells].reshape(shape), dtype=np.float64)
+            return sample.layer_energies
+        shape = (len(sample), *(axis.num_cells for axis in self.axes))
+        return np.asarray(sample.response[:, self.cells].reshape(shape), dtype=np.float64)
 
-    def along(self, events: Events, axis: int) -> NDArray[np.float64]:
+    def along(self, sample: Sample, axis: int) -> NDArray[np.float64]:
         """Energy at each position along one axis, shape (N, P)."""
-        energies = self.energies(events)
+        return sample.once(f"along {self.prefix}{self.summed} {axis}", lambda: self._along(sample, axis))
+
+    def _along(self, sample: Sample, axis: int) -> NDArray[np.float64]:
+        energies = self.energies(sample)
         others = tuple(index + 1 for index in range(len(self.axes)) if index != axis)
         return np.asarray(energies.sum(axis=others, dtype=np.float64), dtype=np.float64)
 
@@ -74,14 +76,14 @@ def _observables(grid: Grid, index: int, axis: Axis) -> Iterator[Observable]:
     name = f"{grid.prefix}{axis.name}"
     words = f"{axis.name} ({grid.prefix.removesuffix('_')})" if grid.prefix else axis.name
 
-    def profile(events: Events) -> NDArray[np.float64]:
-        return np.asarray(grid.along(events, index) / events.incident_energy[:, None], dtype=np.float64)
+    def profile(sample: Sample) -> NDArray[np.float64]:
+        return np.asarray(grid.along(sample, index) / sample.incident_energy[:, None], dtype=np.float64)
 
-    def centre(events: Events) -> NDArray[np.float64]:
-        return _moments(grid.along(events, index), axis)[0]
+    def centre(sample: Sample) -> NDArray[np.float64]:
+        return _moments(grid.along(sample, index), axis)[0]
 
-    def width(events: Events) -> NDArray[np.float64]:
-        return _moments(grid.along(events, index), axis)[1]
+    def width(sample: Sample) -> NDArray[np.float64]:
+        return _moments(grid.along(sample, index), axis)[1]
 
     yield Observable(
         f"profile_{name}", f"Mean profile along {words}", "1", SOURCE, "profile", profile, axis.edges, axis.unit, words
@@ -114,8 +116,8 @@ def hits(detector: Detector) -> tuple[Observable, ...]:
     if detector.threshold <= 0:
         return ()
 
-    def fraction(events: Events) -> NDArray[np.float64]:
-        return np.asarray((events.response > detector.threshold).mean(axis=1), dtype=np.float64)
+    def fraction(sample: Sample) -> NDArray[np.float64]:
+        return np.asarray((sample.response > detector.threshold).mean(axis=1), dtype=np.float64)
 
     title = f"Fraction of cells above {detector.threshold:g} {detector.unit}"
     return (Observable("hits", title, "1", SOURCE, "distribution", fraction),)
@@ -131,7 +133,40 @@ def told_conditions(detector: Detector) -> tuple[Observable, ...]:
 
 
 def _condition(name: str, unit: str) -> Observable:
-    def value(events: Events) -> NDArray[np.float64]:
-        return events.conditions[name]
+    def value(sample: Sample) -> NDArray[np.float64]:
+        return sample.events.conditions[name]
 
     return Observable(f"condition_{name}", name.replace("_", " ").capitalize(), unit, SOURCE, "distribution", value)
+
+
+def _axes(detector: Detector) -> tuple[Observable, ...]:
+    return () if detector.signed or detector.energy_condition is None else axis_observables(detector)
+
+
+ALONG_AXES = Family(
+    name="along_axes",
+    title="Profile along each axis, centre and width",
+    definition=(
+        "mean over events of the energy along an axis over E_inc; per event the energy-weighted mean position and "
+        "standard deviation"
+    ),
+    unit="1 (profile), unit of the axis (centre, width)",
+    source=SOURCE,
+    of=_axes,
+)
+HITS = Family(
+    name="hits",
+    title="Fraction of cells above the detector's threshold",
+    definition="number of cells above the threshold / number of cells",
+    unit="1",
+    source=SOURCE,
+    of=hits,
+)
+CONDITIONS = Family(
+    name="conditions",
+    title="Conditions in which nothing is binned",
+    definition="the condition itself, so that correlations of other observables with it are compared",
+    unit="of the condition",
+    source=SOURCE,
+    of=told_conditions,
+)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from data_adapters.events import Events
-from metrics.observables.component import Observable
+from data_adapters.detector import Detector
+from metrics.observables.component import Family, Observable
+from metrics.observables.sample import Sample
 
 
-def energy_response(events: Events) -> NDArray[np.float64]:
+def energy_response(sample: Sample) -> NDArray[np.float64]:
     """E / E_inc with E the sum over all cells, shape (N,)."""
-    total = events.response.sum(axis=1, dtype=np.float64)
-    return np.asarray(total / events.incident_energy, dtype=np.float64)
+    return np.asarray(sample.total / sample.incident_energy, dtype=np.float64)
 
 
 ENERGY_RESPONSE = Observable(
@@ -22,4 +22,18 @@ ENERGY_RESPONSE = Observable(
     source="ATL-SOFT-PUB-2018-001, eq. 3 and figure 4a; divided by the incident energy",
     kind="distribution",
     function=energy_response,
+)
+
+
+def _of(detector: Detector) -> tuple[Observable, ...]:
+    return () if detector.signed or detector.energy_condition is None else (ENERGY_RESPONSE,)
+
+
+RESPONSE = Family(
+    name="response",
+    title="Total energy / incident energy (sampling fraction)",
+    definition="E / E_inc with E = Σ cells",
+    unit="1",
+    source="ATL-SOFT-PUB-2018-001, eq. 3; 3DGAN (doi:10.1109/ACCESS.2021.3101946), § V-B",
+    of=_of,
 )

@@ -8,22 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import Detector, Layer
-from data_adapters.events import Events
-from metrics.observables.component import Observable
+from metrics.observables.component import Family, Observable
+from metrics.observables.sample import Sample
 
 AXES: tuple[tuple[Literal[0, 1], str, str, str], ...] = ((0, "eta", "Δη", "1"), (1, "phi", "Δφ", "rad"))
 
 
 def lateral_shapes(detector: Detector) -> tuple[Observable, ...]:
-    """Two profiles for each layer: against Δη and against Δφ."""
+    """Two profiles for each layer: against Δη and against Δφ; none unless the axes of all layers are those."""
+    if any(tuple(axis.name for axis in layer.axes) != ("eta", "phi") for layer in detector.layers):
+        return ()
     return tuple(_lateral_shape(layer, *axis) for layer in detector.layers for axis in AXES)
 
 
 def _lateral_shape(layer: Layer, axis: Literal[0, 1], name: str, symbol: str, unit: str) -> Observable:
-    def energy_along_axis(events: Events) -> NDArray[np.float64]:
-        cells = events.response[:, events.detector.layer_slices[layer.name]].reshape(-1, *layer.shape)
+    def energy_along_axis(sample: Sample) -> NDArray[np.float64]:
+        cells = sample.response[:, sample.detector.layer_slices[layer.name]].reshape(-1, *layer.shape)
         energy = cells.sum(axis=2 - axis, dtype=np.float64)
-        return np.asarray(energy / events.incident_energy[:, None], dtype=np.float64)
+        return np.asarray(energy / sample.incident_energy[:, None], dtype=np.float64)
 
     return Observable(
         name=f"lateral_{name}_{layer.name}",
@@ -35,3 +37,13 @@ def _lateral_shape(layer: Layer, axis: Literal[0, 1], name: str, symbol: str, un
         edges=layer.axes[axis].edges,
         edges_unit=unit,
     )
+
+
+LATERAL_SHAPE = Family(
+    name="lateral_shape",
+    title="Mean lateral shape in Δη and Δφ, layer by layer",
+    definition="mean over events of the energy at each Δη or Δφ of a layer, over E_inc",
+    unit="1",
+    source="ATL-SOFT-PUB-2018-001, figures 3b and 3c",
+    of=lateral_shapes,
+)

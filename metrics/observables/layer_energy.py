@@ -6,19 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import Detector, Layer
-from data_adapters.events import Events
-from metrics.observables.component import Observable
+from metrics.observables.component import Family, Observable
+from metrics.observables.sample import Sample
 
 
 def layer_energies(detector: Detector) -> tuple[Observable, ...]:
-    """One observable for each layer."""
-    return tuple(_layer_energy(layer) for layer in detector.layers)
+    """One observable for each layer; none for a detector of one layer."""
+    if len(detector.layers) < 2 or detector.energy_condition is None:
+        return ()
+    return tuple(_layer_energy(layer, number) for number, layer in enumerate(detector.layers))
 
 
-def _layer_energy(layer: Layer) -> Observable:
-    def fraction_of_incident_energy(events: Events) -> NDArray[np.float64]:
-        cells = events.response[:, events.detector.layer_slices[layer.name]]
-        return np.asarray(cells.sum(axis=1, dtype=np.float64) / events.incident_energy, dtype=np.float64)
+def _layer_energy(layer: Layer, number: int) -> Observable:
+    def fraction_of_incident_energy(sample: Sample) -> NDArray[np.float64]:
+        return np.asarray(sample.layer_energies[:, number] / sample.incident_energy, dtype=np.float64)
 
     return Observable(
         name=f"energy_{layer.name}",
@@ -28,3 +29,13 @@ def _layer_energy(layer: Layer) -> Observable:
         kind="distribution",
         function=fraction_of_incident_energy,
     )
+
+
+LAYER_ENERGY = Family(
+    name="layer_energy",
+    title="Energy in each layer / incident energy",
+    definition="E_i / E_inc with E_i = Σ cells of layer i",
+    unit="1",
+    source="ATL-SOFT-PUB-2018-001, eq. 1",
+    of=layer_energies,
+)

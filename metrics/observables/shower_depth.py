@@ -5,23 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from data_adapters.events import Events
-from metrics.observables.component import Observable
+from data_adapters.detector import Detector
+from metrics.observables.component import Family, Observable
+from metrics.observables.sample import Sample
 
 
-def shower_depth(events: Events) -> NDArray[np.float64]:
+def shower_depth(sample: Sample) -> NDArray[np.float64]:
     """d = Σ E_i d_i / E [X0], shape (N,).
 
     A shower without energy has no depth; it is given 0, the interaction point, where no real shower
     lies: so it counts as the outlier that it is, and never becomes NaN.
     """
-    layers = events.detector.layers
-    energy = np.stack(
-        [events.response[:, cells].sum(axis=1, dtype=np.float64) for cells in events.detector.layer_slices.values()],
-        axis=1,
-    )
+    energy = sample.layer_energies
     total = energy.sum(axis=1)
-    weighted = energy @ np.array([layer.depth_x0 for layer in layers])
+    weighted = energy @ np.array([layer.depth_x0 for layer in sample.detector.layers])
     depth = np.divide(weighted, total, out=np.zeros_like(total), where=total > 0)
     return np.asarray(depth, dtype=np.float64)
 
@@ -33,4 +30,19 @@ SHOWER_DEPTH = Observable(
     source="ATL-SOFT-PUB-2018-001, eq. 2 and figure 3d; layer centres in radiation lengths",
     kind="distribution",
     function=shower_depth,
+)
+
+
+def _of(detector: Detector) -> tuple[Observable, ...]:
+    known = len(detector.layers) > 1 and all(layer.depth_x0 is not None for layer in detector.layers)
+    return (SHOWER_DEPTH,) if known else ()
+
+
+DEPTH = Family(
+    name="shower_depth",
+    title="Shower depth",
+    definition="d = Σ E_i d_i / E, with d_i the depth of layer i",
+    unit="X0",
+    source="ATL-SOFT-PUB-2018-001, eq. 2",
+    of=_of,
 )

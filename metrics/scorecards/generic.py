@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from data_adapters.detector import Detector
 from data_adapters.events import InvalidEvents
 from metrics.binning import bin_index, quantile_edges
-from metrics.observables import observables_of
+from metrics.observables import OBSERVABLES
 from metrics.scorecard import Scorecard
 from metrics.scorecards.atlas_photons import ATLAS_PHOTONS_V1
 
@@ -16,6 +16,7 @@ EVENTS_IN_A_BIN = 80  # of validation; test, which is as large, then has the 50 
 FEWEST_IN_A_BIN = 70  # where equal values make bins uneven
 MOST_BINS = 8
 MOST_VALUES = 20
+GENERIC_FAMILIES = ("response", "hits", "along_axes", "conditions")
 
 
 def generic_scorecard(detector: Detector, condition: NDArray[np.float64]) -> Scorecard:
@@ -33,7 +34,7 @@ def generic_scorecard(detector: Detector, condition: NDArray[np.float64]) -> Sco
             f"{detector.name} has no scorecard, and none can be derived: that needs a response that is never "
             "negative, and a condition that is its energy (energy = true in the description)"
         )
-    observables = observables_of(detector).values()
+    observables = [observable for family in GENERIC_FAMILIES for observable in OBSERVABLES[family].of(detector)]
     values, edges = _bins(detector, condition)
     return Scorecard(
         name=f"generic-v1.{detector.name}",

@@ -119,8 +119,8 @@ def metrics_page() -> str:
     parts.append("\n## Observables\n")
     parts.append(
         _table(
-            ("name", "what", "unit", "source"),
-            ((f"`{o.name}`", o.title, o.unit, o.source) for o in OBSERVABLES.values()),
+            ("name", "what", "definition", "unit", "source"),
+            ((f"`{o.name}`", o.title, o.definition, o.unit, o.source) for o in OBSERVABLES.values()),
         )
     )
     parts.append("\n## Metrics\n")

@@ -15,6 +15,7 @@ from metrics.judge import Judge
 from metrics.labels import bin_labels, quantity
 from metrics.observables import observables_of
 from metrics.observables.along_axes import grids
+from metrics.observables.sample import Sample
 from metrics.scorecards import SCORECARDS
 from metrics.scorecards.generic import generic_scorecard
 
@@ -48,13 +49,13 @@ def one_cell(detector: Detector, cell: tuple[int, ...]) -> Events:
 def test_observables_of_a_single_cell() -> None:
     observables = observables_of(DETECTOR)
     events = one_cell(DETECTOR, (3, 0, 1))
-    values = {name: o.function(events)[0] for name, o in observables.items() if o.kind == "distribution"}
+    values = {name: o.function(Sample(events))[0] for name, o in observables.items() if o.kind == "distribution"}
     assert values["response"] == pytest.approx(0.5)
     assert values["hits"] == pytest.approx(1 / 60)
     assert (values["centre_x"], values["centre_y"], values["centre_z"]) == pytest.approx((7.5, -5.0, 1.5))
     assert (values["width_x"], values["width_y"], values["width_z"]) == pytest.approx((0, 0, 0), abs=1e-6)
-    np.testing.assert_allclose(observables["profile_x"].function(events)[0], [0, 0, 0, 0.5])
-    np.testing.assert_allclose(observables["profile_z"].function(events)[0], [0, 0.5, 0, 0, 0])
+    np.testing.assert_allclose(observables["profile_x"].function(Sample(events))[0], [0, 0, 0, 0.5])
+    np.testing.assert_allclose(observables["profile_z"].function(Sample(events))[0], [0, 0.5, 0, 0, 0])
 
 
 def test_width_is_the_standard_deviation() -> None:
@@ -63,8 +64,8 @@ def test_width_is_the_standard_deviation() -> None:
     response[3, 0, 0] = response[0, 0, 0]
     both = events.with_response(response.reshape(1, -1))
     observables = observables_of(DETECTOR)
-    assert observables["centre_x"].function(both)[0] == pytest.approx(0, abs=1e-9)
-    assert observables["width_x"].function(both)[0] == pytest.approx(7.5)
+    assert observables["centre_x"].function(Sample(both))[0] == pytest.approx(0, abs=1e-9)
+    assert observables["width_x"].function(Sample(both))[0] == pytest.approx(7.5)
 
 
 def test_an_empty_event_is_an_outlier_and_never_nan() -> None:
@@ -72,7 +73,7 @@ def test_an_empty_event_is_an_outlier_and_never_nan() -> None:
     response = events.response.copy()
     response[1] = 0
     for observable in observables_of(DETECTOR).values():
-        assert np.isfinite(observable.function(events.with_response(response))).all()
+        assert np.isfinite(observable.function(Sample(events.with_response(response)))).all()
 
 
 def test_conditions_that_bin_nothing_are_correlated_with() -> None:
@@ -97,9 +98,9 @@ def test_layers_that_differ_are_looked_at_one_by_one() -> None:
     energy = events.incident_energy[0]
     events = events.with_response(np.array([[0, 0, 0.2, 0.1, 0]], dtype=np.float32) * np.float32(energy))
     observables = observables_of(detector)
-    np.testing.assert_allclose(observables["profile_layer"].function(events)[0], [0.2, 0.1], rtol=1e-6)
-    np.testing.assert_allclose(observables["profile_front_x"].function(events)[0], [0, 0, 0.2], rtol=1e-6)
-    assert observables["centre_back_x"].function(events)[0] == pytest.approx(0.5)
+    np.testing.assert_allclose(observables["profile_layer"].function(Sample(events))[0], [0.2, 0.1], rtol=1e-6)
+    np.testing.assert_allclose(observables["profile_front_x"].function(Sample(events))[0], [0, 0, 0.2], rtol=1e-6)
+    assert observables["centre_back_x"].function(Sample(events))[0] == pytest.approx(0.5)
 
 
 def test_every_energy_lies_in_a_bin_with_enough_events() -> None:

@@ -8,15 +8,20 @@ import numpy as np
 import pytest
 
 from data_adapters.events import Events
-from metrics import FAULTS, METRICS, OBSERVABLES, SCORECARDS
+from data_adapters.layouts.atlas_hdf5 import ATLAS_PHOTONS
+from metrics import FAULTS, METRICS, SCORECARDS
 from metrics.discrepancies.component import Metric
 from metrics.faults import Fault
 from metrics.judge import Judge
+from metrics.observables import observables_of
 from metrics.observables.component import Observable
+from metrics.observables.sample import Sample
 from metrics.scales import measure_scales
 from metrics.scorecard import Scorecard
 
-observables = pytest.mark.parametrize("observable", OBSERVABLES.values(), ids=OBSERVABLES)
+CARD = SCORECARDS["atlas-photons-v1"]
+ATLAS = {name: observables_of(ATLAS_PHOTONS)[name] for name in (*CARD.distributions, *CARD.profiles)}
+observables = pytest.mark.parametrize("observable", ATLAS.values(), ids=ATLAS)
 metrics = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 faults = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 scorecards = pytest.mark.parametrize("scorecard", SCORECARDS.values(), ids=SCORECARDS)
@@ -36,7 +41,7 @@ def values_of(metric: Metric, judge: Judge, response: np.ndarray) -> np.ndarray:
 
 @observables
 def test_observable_gives_one_finite_row_per_event(observable: Observable, reference: Events) -> None:
-    values = observable.function(reference)
+    values = observable.function(Sample(reference))
     width = () if observable.kind == "distribution" else (len(observable.edges) - 1,)
     assert values.shape == (len(reference), *width)
     assert values.dtype == np.float64
@@ -48,7 +53,7 @@ def test_observable_gives_one_finite_row_per_event(observable: Observable, refer
 @observables
 def test_observable_of_an_empty_shower_is_finite(observable: Observable, reference: Events) -> None:
     empty = reference.with_response(np.zeros_like(reference.response))
-    assert (observable.function(empty) == 0).all()
+    assert (observable.function(Sample(empty)) == 0).all()
 
 
 @observables
@@ -56,7 +61,7 @@ def test_observable_does_not_grow_with_the_energy(observable: Observable, refere
     """Energies are divided by the incident energy: a hundredfold photon gives the same number."""
     conditions = dict(reference.conditions) | {"incident_energy": reference.incident_energy * 100}
     scaled = replace(reference, conditions=conditions, response=reference.response * np.float32(100))
-    np.testing.assert_allclose(observable.function(scaled), observable.function(reference), rtol=1e-5)
+    np.testing.assert_allclose(observable.function(Sample(scaled)), observable.function(Sample(reference)), rtol=1e-5)
 
 
 @metrics
@@ -131,8 +136,8 @@ def test_score_is_worse_with_a_fault_and_worse_still_with_more_of_it(fault: Faul
 
 @scorecards
 def test_scorecard_names_only_what_is_registered(scorecard: Scorecard) -> None:
-    assert {OBSERVABLES[name].kind for name in scorecard.distributions} == {"distribution"}
-    assert {OBSERVABLES[name].kind for name in scorecard.profiles} == {"profile"}
+    assert {ATLAS[name].kind for name in scorecard.distributions} == {"distribution"}
+    assert {ATLAS[name].kind for name in scorecard.profiles} == {"profile"}
     for name in (*scorecard.weights, *scorecard.reported):
         assert METRICS[name].smallest_sample <= scorecard.smallest_sample
 

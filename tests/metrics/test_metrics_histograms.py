@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 
 from data_adapters.events import Events
-from metrics import FAULTS, OBSERVABLES, histograms_for_plots, mean_images, response_against_energy
+from metrics import FAULTS, histograms_for_plots, mean_images, response_against_energy
 from metrics.histograms import event_fractions, plot_edges
 from metrics.judge import Judge
+from metrics.observables import observe
 
 
 def test_every_observable_at_every_energy(reference: Events, twin: Events, judge: Judge) -> None:
     plots = histograms_for_plots(reference, FAULTS["energy_scale"].inject(twin), twin.response)
     assert {(plot["observable"], plot["energy_mev"]) for plot in plots} == {
-        (name, energy) for name in OBSERVABLES for energy in judge.scorecard.condition_bins
+        (name, energy)
+        for name in (*judge.scorecard.distributions, *judge.scorecard.profiles)
+        for energy in judge.scorecard.condition_bins
     }
     for plot in plots:
         bins = len(plot["edges"]) - 1
@@ -38,7 +41,7 @@ def test_tests_are_those_of_the_judgement(reference: Events, twin: Events, judge
 def test_a_profile_sums_to_the_layer_energy(reference: Events, twin: Events) -> None:
     plots = {(plot["observable"], plot["energy_mev"]): plot for plot in histograms_for_plots(reference, twin.response)}
     profile = plots["lateral_phi_middle", 65536.0]
-    expected = OBSERVABLES["energy_middle"].function(reference)[reference.incident_energy == 65536].mean()
+    expected = observe(reference, ["energy_middle"])["energy_middle"][reference.incident_energy == 65536].mean()
     assert sum(profile["reference"]) == pytest.approx(expected, rel=1e-4)
     assert profile["edges_unit"] == "rad"
 

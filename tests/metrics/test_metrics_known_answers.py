@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from data_adapters.layouts.atlas_hdf5 import ATLAS_PHOTONS
 from metrics.binning import bin_index, merge_adjacent, profile_starts, quantile_edges
 from metrics.condition_bin import ConditionBin, Measurement
 from metrics.discrepancies.bin_mean_relative_error import bin_mean_relative_error
@@ -12,7 +13,8 @@ from metrics.discrepancies.correlation import correlation_difference, correlatio
 from metrics.discrepancies.gromov_wasserstein import gromov_wasserstein_distance
 from metrics.discrepancies.response_error import response_error
 from metrics.discrepancies.wasserstein import wasserstein, wasserstein_1d
-from metrics.observables import OBSERVABLES
+from metrics.observables import observables_of
+from metrics.observables.sample import Sample
 
 NUM = 40
 ONES = np.ones((1, NUM))
@@ -173,10 +175,11 @@ def test_depth_and_profiles_of_one_cell(reference) -> None:
     response = np.zeros_like(reference.response)
     response[:, cells.start + 2 * 7 + 5] = reference.incident_energy / 2  # row 2 in eta, column 5 in phi
     events = reference.with_response(response)
-    np.testing.assert_allclose(OBSERVABLES["shower_depth"].function(events), reference.detector.layers[3].depth_x0)
-    np.testing.assert_allclose(OBSERVABLES["response"].function(events), 0.5)
-    np.testing.assert_allclose(OBSERVABLES["energy_back"].function(events), 0.5)
-    assert (OBSERVABLES["energy_front"].function(events) == 0).all()
-    np.testing.assert_allclose(OBSERVABLES["lateral_eta_back"].function(events)[0], [0, 0, 0.5, 0])
-    np.testing.assert_allclose(OBSERVABLES["lateral_phi_back"].function(events)[0], [0, 0, 0, 0, 0, 0.5, 0])
-    np.testing.assert_allclose(OBSERVABLES["lateral_eta_back"].edges, [-0.1, -0.05, 0, 0.05, 0.1], atol=1e-12)
+    observables, sample = observables_of(ATLAS_PHOTONS), Sample(events)
+    np.testing.assert_allclose(observables["shower_depth"].function(sample), reference.detector.layers[3].depth_x0)
+    np.testing.assert_allclose(observables["response"].function(sample), 0.5)
+    np.testing.assert_allclose(observables["energy_back"].function(sample), 0.5)
+    assert (observables["energy_front"].function(sample) == 0).all()
+    np.testing.assert_allclose(observables["lateral_eta_back"].function(sample)[0], [0, 0, 0.5, 0])
+    np.testing.assert_allclose(observables["lateral_phi_back"].function(sample)[0], [0, 0, 0, 0, 0, 0.5, 0])
+    np.testing.assert_allclose(observables["lateral_eta_back"].edges, [-0.1, -0.05, 0, 0.05, 0.1], atol=1e-12)

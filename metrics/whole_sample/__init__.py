@@ -1,0 +1,1 @@
+"""Metrics of whole samples, for the benchmark: they train networks or compare event with event."""
