@@ -10,6 +10,8 @@ bins were drawn anew in each replica.
 # Axes: n events of one condition bin, K replicas.
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +25,36 @@ def bootstrap_weights(num_events: int, replicas: int, seed: tuple[int, ...]) -> 
     """
     probabilities = np.full(num_events, 1 / num_events)
     return np.random.default_rng(seed).multinomial(num_events, probabilities, size=replicas).astype(np.float64)
+
+
+def independent_units(identity: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Number of the independent unit of each event, shape (N,): 0, 1, 2, …
+
+    Events of one identity (overlays of one source shower, tracks of one collision) are not independent: they are drawn,
+    and exchanged, together.
+    """
+    return np.asarray(np.unique(identity, return_inverse=True)[1], dtype=np.intp)
+
+
+def event_weights(
+    bins: Sequence[NDArray[np.intp]], units: NDArray[np.intp], replicas: int, seed: int
+) -> list[NDArray[np.float64]]:
+    """Bootstrap weights of the events of each condition bin, shape (K, n) each.
+
+    Independent events are drawn bin by bin, so that each bin keeps its number of events. Units of several events are
+    drawn from the whole sample, since they may lie in several bins; a bin that lost all its units in a replica keeps
+    each event once there.
+
+    Args:
+        bins: Events of each bin, shape (n,) each.
+        units: Number of the unit of every event, shape (N,).
+    """
+    num_units = int(units.max()) + 1
+    if num_units == len(units):
+        return [bootstrap_weights(len(events), replicas, (seed, index)) for index, events in enumerate(bins)]
+    drawn = bootstrap_weights(num_units, replicas, (seed,))
+    weights = [drawn[:, units[events]] for events in bins]
+    return [np.where(rows.sum(axis=1, keepdims=True) > 0, rows, 1.0) for rows in weights]
 
 
 def standard_error(replicas: NDArray[np.float64]) -> float:

@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.binning import bin_index, profile_starts, quantile_edges
+from metrics.condition_cells import ConditionCells
 from metrics.scorecard import Scorecard
+
+SMALLEST_SPREAD = 1e-6  # of the size of the values; below lies the rounding of float32
 
 ObservableValues = Mapping[str, NDArray[np.float64]]
 
@@ -37,12 +40,15 @@ class ConditionBin:
     """Binning of one condition bin, frozen from the reference.
 
     Attributes:
-        condition: Value of the binning condition, in its unit, that stands for the bin.
+        condition: Value of the first binning condition, in its unit, that stands for the bin.
         events: Indices of its events in the sample, shape (n,).
         edges: Inner edges of the histogram of each distribution.
         starts: First positions of the merged bins of each profile.
         merged: Number of bins that were lost by merging.
-        scale: Standard deviation of each distribution in the reference, shape (O,).
+        scale: Standard deviation of each distribution in the reference, shape (O,); where it does not fluctuate, its
+            size or 1, so that a generated sample that differs is seen.
+        label: What the bin is called.
+        constant: Distributions that do not fluctuate in the reference.
     """
 
     condition: float
@@ -53,6 +59,8 @@ class ConditionBin:
     starts: tuple[NDArray[np.intp], ...]
     merged: int
     scale: NDArray[np.float64]
+    label: str = ""
+    constant: tuple[str, ...] = ()
 
     def measure(self, values: ObservableValues) -> Measurement:
         """The events of this bin out of the observables of a whole sample."""
@@ -65,7 +73,8 @@ class ConditionBin:
             np.add.reduceat(values[name][self.events], starts, axis=1)
             for name, starts in zip(self.profiles, self.starts, strict=True)
         ]
-        return Measurement(np.stack(distributions, axis=1), np.hstack(membership), np.hstack(profiles))
+        none = np.empty((len(self.events), 0))  # a scorecard may have no profiles
+        return Measurement(np.stack(distributions, axis=1), np.hstack(membership), np.hstack([none, *profiles]))
 
     @property
     def histogram_sizes(self) -> NDArray[np.intp]:
@@ -78,37 +87,33 @@ class ConditionBin:
         return np.array([len(starts) for starts in self.starts], dtype=np.intp)
 
 
-def condition_bins(
-    scorecard: Scorecard, condition: NDArray[np.float64], values: ObservableValues
-) -> tuple[ConditionBin, ...]:
+def condition_bins(scorecard: Scorecard, cells: ConditionCells, values: ObservableValues) -> tuple[ConditionBin, ...]:
     """The bins of a scorecard, filled and binned by the reference.
 
     Args:
-        condition: Binning condition of the reference events, shape (N,).
+        cells: Condition bins of the reference events.
         values: Observables of the reference events.
-    Raises: ValueError if an event lies in no bin, a bin holds too few events, or an observable is constant.
+    Raises: ValueError if an event lies in no bin, or a bin holds too few events.
     """
-    number = scorecard.bin_index(condition)
-    strangers = np.flatnonzero(number < 0)
+    strangers = np.flatnonzero(cells.number < 0)
     if len(strangers):
         raise ValueError(
-            f"event {strangers[0]} of the reference lies at {condition[strangers[0]]:g}, in none of the condition "
-            f"bins of {scorecard.name} ({', '.join(f'{value:g}' for value in scorecard.condition_bins)}): "
-            "remove such events, or register a scorecard for them"
+            f"event {strangers[0]} of the reference lies in none of the condition bins of {scorecard.name} "
+            f"({', '.join(cells.labels)}): remove such events, or register a scorecard for them"
         )
     return tuple(
-        _condition_bin(scorecard, value, np.flatnonzero(number == index), values)
-        for index, value in enumerate(scorecard.condition_bins)
+        _condition_bin(scorecard, value, label, np.flatnonzero(cells.number == index), values)
+        for index, (value, label) in enumerate(zip(cells.values, cells.labels, strict=True))
     )
 
 
 def _condition_bin(
-    scorecard: Scorecard, value: float, events: NDArray[np.intp], values: ObservableValues
+    scorecard: Scorecard, value: float, label: str, events: NDArray[np.intp], values: ObservableValues
 ) -> ConditionBin:
     if len(events) < scorecard.smallest_sample:
         raise ValueError(
             f"{scorecard.name} needs {scorecard.smallest_sample} reference events in every condition bin; "
-            f"{value:g} has {len(events)}: give a larger sample"
+            f"{label} has {len(events)}: give a larger sample"
         )
     edges = tuple(
         quantile_edges(values[name][events], scorecard.quantile_bins, scorecard.smallest_count)
@@ -120,20 +125,24 @@ def _condition_bin(
     )
     merged = sum(scorecard.quantile_bins - len(inner) - 1 for inner in edges)
     merged += sum(profile.shape[1] - len(start) for profile, start in zip(profiles, starts, strict=True))
+    columns = np.stack([values[name][events] for name in scorecard.distributions], axis=1)
+    scale = columns.std(axis=0)
+    constant = scale <= SMALLEST_SPREAD * np.abs(columns).max(axis=0)
     return ConditionBin(
-        value, events, scorecard.distributions, scorecard.profiles, edges, starts, merged,
-        _scale(scorecard, value, events, values),
-    )  # fmt: skip
+        condition=value,
+        label=label,
+        events=events,
+        distributions=scorecard.distributions,
+        profiles=scorecard.profiles,
+        edges=edges,
+        starts=starts,
+        merged=merged,
+        scale=np.where(constant, _size(columns), scale),
+        constant=tuple(scorecard.distributions[index] for index in np.flatnonzero(constant)),
+    )
 
 
-def _scale(
-    scorecard: Scorecard, value: float, events: NDArray[np.intp], values: ObservableValues
-) -> NDArray[np.float64]:
-    scale = np.array([values[name][events].std() for name in scorecard.distributions])
-    constant = np.flatnonzero(scale <= 0)
-    if len(constant):
-        raise ValueError(
-            f"{scorecard.distributions[constant[0]]} is the same in every reference event at {value:g}: a reference "
-            "that does not fluctuate cannot judge fluctuations; check the reference file"
-        )
-    return scale
+def _size(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit of a distribution that does not fluctuate, shape (O,): its value, or 1 where that is 0."""
+    size = np.abs(columns.mean(axis=0))
+    return np.where(size > 0, size, 1.0)

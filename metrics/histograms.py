@@ -17,8 +17,9 @@ from data_adapters.detector import Detector
 from data_adapters.events import Events, check_response
 from metrics.binning import bin_index
 from metrics.condition_bin import ConditionBin, condition_bins
+from metrics.condition_cells import condition_cells, energy_cells
 from metrics.discrepancies.chi_squared import chi_squared_table, p_value
-from metrics.labels import axis_label, bin_labels, in_mev
+from metrics.labels import axis_label, in_mev
 from metrics.observables import observables_of, observe
 from metrics.observables.along_axes import Grid, grids
 from metrics.observables.component import Observable
@@ -59,15 +60,14 @@ def histograms_for_plots(
     Raises: InvalidEvents for a response that cannot be judged.
     """
     names = (*scorecard.distributions, *scorecard.profiles)
-    condition = _binning_values(reference)
     values = observe(reference, names)
     generated = observe(reference.with_response(generated_response), names)
     twin = None if twin_response is None else observe(reference.with_response(twin_response), names)
-    bins = condition_bins(scorecard, condition, values)
     detector = reference.detector
+    bins = condition_bins(scorecard, condition_cells(scorecard, detector, reference.conditions), values)
     return [
-        plot | {"energy_mev": in_mev(condition_bin.condition, detector), "label": label}
-        for condition_bin, label in zip(bins, bin_labels(scorecard, detector), strict=True)
+        plot | {"energy_mev": in_mev(condition_bin.condition, detector), "label": condition_bin.label}
+        for condition_bin in bins
         for plot in _plots_in_bin(condition_bin, observables_of(detector), values, generated, twin)
     ]
 
@@ -166,18 +166,17 @@ def mean_images(
     Raises: InvalidEvents for a response that cannot be judged.
     """
     check_response(generated_response, reference.detector)
-    labels = bin_labels(scorecard, reference.detector)
-    number = scorecard.bin_index(_binning_values(reference))
+    cells = condition_cells(scorecard, reference.detector, reference.conditions)
     images = []
-    for index, value in enumerate(scorecard.condition_bins):
+    for index, (value, label) in enumerate(zip(cells.values, cells.labels, strict=True)):
         samples = {
-            "reference": _mean_shower(reference.response, reference, number == index),
-            "generated": _mean_shower(generated_response, reference, number == index),
+            "reference": _mean_shower(reference.response, reference, cells.number == index),
+            "generated": _mean_shower(generated_response, reference, cells.number == index),
         }
         images.append(
             {
                 "energy_mev": in_mev(value, reference.detector),
-                "label": labels[index],
+                "label": label,
                 "layers": _layer_images(reference.detector, samples),
             }
         )
@@ -216,10 +215,6 @@ def _image(grid: Grid, pair: tuple[int, int], samples: Values) -> dict[str, Any]
     return image
 
 
-def _binning_values(events: Events) -> NDArray[np.float64]:
-    return events.conditions[events.detector.binning_condition.name]
-
-
 def response_against_energy(
     reference: Events,
     generated_response: NDArray[np.float32],
@@ -237,11 +232,11 @@ def response_against_energy(
     """
     if not reference.detector.binning_condition.energy:
         return []
-    energies = np.array([in_mev(value, reference.detector) for value in scorecard.condition_bins])
-    number = scorecard.bin_index(_binning_values(reference))
+    cells = energy_cells(scorecard, reference.detector, reference.conditions)
+    energies = np.array([in_mev(value, reference.detector) for value in cells.values])
     responses = {"reference": reference.response, "generated": generated_response, "floor": twin_response}
     curves = {
-        sample: None if response is None else _response_curves(reference.with_response(response), number)
+        sample: None if response is None else _response_curves(reference.with_response(response), cells.number)
         for sample, response in responses.items()
     }
     plots = []

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.events import Events, InvalidEvents, check_response
-from metrics.bootstrap import bootstrap_weights, standard_error
+from metrics.bootstrap import event_weights, independent_units, standard_error
 from metrics.condition_bin import Measurement, condition_bins
+from metrics.condition_cells import condition_cells
 from metrics.discrepancies import METRICS
 from metrics.discrepancies.chi_squared import chi_squared_table, p_value
 from metrics.estimate import Estimate
 from metrics.exchange import exchange, exchange_probability
 from metrics.judgement import Judgement
-from metrics.labels import bin_labels
 from metrics.observables import observe
 from metrics.scorecard import Scorecard
 
@@ -65,13 +65,13 @@ class Judge:
         self.reference = reference
         self.twin = twin
         values = self._observe(reference)
-        self.bins = condition_bins(scorecard, _binning_condition(reference), values)
+        self.bins = condition_bins(
+            scorecard, condition_cells(scorecard, reference.detector, reference.conditions), values
+        )
         self.merged_bins = sum(condition_bin.merged for condition_bin in self.bins)
         self._measured = [condition_bin.measure(values) for condition_bin in self.bins]
-        self._weights = [
-            bootstrap_weights(len(condition_bin.events), replicas, (seed, index))
-            for index, condition_bin in enumerate(self.bins)
-        ]
+        self._units = independent_units(reference.identity)
+        self._weights = event_weights([bin_.events for bin_ in self.bins], self._units, replicas, seed)
 
     def judge(
         self, generated_response: NDArray[np.float32], *, errors: bool = True, reported: bool = True
@@ -108,10 +108,10 @@ class Judge:
         if self.twin is None:
             return None
         pair = self._measure(generated_response), self._measure(self.twin.response)
-        rng = np.random.default_rng(seed)
+        heads = np.random.default_rng(seed).random((exchanges, self._units.max() + 1)) < 0.5
         excesses = [
-            self._excess(*exchange(*pair, [rng.random(len(bin_.events)) < 0.5 for bin_ in self.bins]))
-            for _ in range(exchanges)
+            self._excess(*exchange(*pair, [exchanged[self._units[bin_.events]] for bin_ in self.bins]))
+            for exchanged in heads
         ]
         return exchange_probability(self._excess(*pair), np.array(excesses))
 
@@ -191,9 +191,8 @@ class Judge:
         )
 
     def _by_energy(self, comparison: _Comparison) -> list[dict[str, Any]]:
-        labels = bin_labels(self.scorecard, self.reference.detector)
         return [
-            {"energy": condition_bin.condition, "label": labels[index]}
+            {"energy": condition_bin.condition, "label": condition_bin.label}
             | {name: comparison.estimate_in_bin(name, index).to_json() for name in comparison.values}
             for index, condition_bin in enumerate(self.bins)
         ]
@@ -225,10 +224,6 @@ def _check_samples(scorecard: Scorecard, reference: Events, twin: Events | None)
         )
     if twin is not None and not np.array_equal(twin.identity, reference.identity):
         raise ValueError("the twin must hold the particles of the reference, in the same order; these are others")
-
-
-def _binning_condition(events: Events) -> NDArray[np.float64]:
-    return events.conditions[events.detector.binning_condition.name]
 
 
 def _difference(a: _Comparison, b: _Comparison) -> Estimate:

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-
 from data_adapters.detector import ENERGY_UNITS, Axis, Detector
-from metrics.scorecard import Scorecard
 
 MEV_IN_GEV = 1000.0
-
-
-def bin_labels(scorecard: Scorecard, detector: Detector) -> list[str]:
-    """What each condition bin is called: "65.5 GeV", or "20 – 30 GeV" for a range."""
-    unit = detector.binning_condition.unit
-    if not scorecard.condition_edges:
-        return [quantity(value, unit) for value in scorecard.condition_bins]
-    return [
-        f"{quantity(low, unit)} – {quantity(high, unit)}" for low, high in itertools.pairwise(scorecard.condition_edges)
-    ]
 
 
 def quantity(value: float, unit: str) -> str:

@@ -14,6 +14,14 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
+class ConditionAxis:
+    """A condition along which condition bins are divided; none is narrower than ``finest``, in its unit."""
+
+    condition: str
+    finest: float
+
+
+@dataclass(frozen=True)
 class Scorecard:
     """Declared list of observables, binnings, condition bins, metrics and weights.
 
@@ -28,6 +36,8 @@ class Scorecard:
         condition_bins: Values of the binning condition; every metric is computed in each and averaged.
         condition_edges: Edges of bins of the condition, where it is continuous (the first and the last bin are open);
             ``condition_bins`` are then the values that stand for them.
+        cells: Conditions of bins that follow from the reference: as many as hold ``smallest_sample`` events each.
+            ``condition_bins`` is then empty.
         smallest_sample: Fewest reference events in a condition bin.
         quantile_bins: Bins of a histogram, between quantiles of the reference.
         smallest_count: Fewest reference entries in a bin; adjacent bins are merged.
@@ -52,6 +62,7 @@ class Scorecard:
     scales: Mapping[str, float]
     reported: tuple[str, ...]
     condition_edges: tuple[float, ...] = ()
+    cells: tuple[ConditionAxis, ...] = ()
 
     def __post_init__(self) -> None:
         if set(self.weights) != set(self.scales):
@@ -60,6 +71,8 @@ class Scorecard:
             raise ValueError(f"{self.name}: weights and scales must be positive; leave out what should not count")
         if self.condition_edges and len(self.condition_edges) != len(self.condition_bins) + 1:
             raise ValueError(f"{self.name}: {len(self.condition_bins)} condition bins need one edge more")
+        if bool(self.cells) == bool(self.condition_bins):
+            raise ValueError(f"{self.name}: condition bins are either listed or follow from cells; give one of the two")
 
     def bin_index(self, condition: NDArray[np.float64]) -> NDArray[np.intp]:
         """Number of the condition bin of each event, shape (N,); −1 for a value in none of them."""
@@ -84,6 +97,7 @@ class Scorecard:
     def to_json(self) -> dict[str, Any]:
         """Everything declared, as plain JSON values."""
         values = asdict(self)
-        if not self.condition_edges:
-            del values["condition_edges"]  # so that cards without edges keep their identity
+        for name in ("condition_edges", "cells"):
+            if not values[name]:
+                del values[name]  # so that cards without them keep their identity
         return values

@@ -29,6 +29,8 @@ def relative_errors(
         weights: Shape (K, n).
         smallest: Lower bound of r_b, shape (ΣB,) or one number.
     """
+    if len(sizes) == 0:
+        return np.empty((len(weights), 0))
     r, g = weights @ reference, weights @ generated
     error = np.abs(g - r) / np.maximum(r, smallest)
     starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))

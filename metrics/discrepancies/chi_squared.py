@@ -52,6 +52,8 @@ def chi_squared_table(
 
 
 def _sums(terms: Table, sizes: NDArray[np.intp]) -> Table:
+    if len(sizes) == 0:
+        return terms
     starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
     return np.add.reduceat(terms[0], starts, axis=1), np.add.reduceat(terms[1], starts, axis=1)
 

@@ -39,7 +39,9 @@ def correlation_matrices(
 def correlation_difference(
     condition_bin: ConditionBin, reference: Measurement, generated: Measurement, weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Root mean square difference of the entries off the diagonal, shape (K,)."""
+    """Root mean square difference of the entries off the diagonal, shape (K,); 0 for fewer than two distributions."""
+    if reference.values.shape[1] < 2:
+        return np.zeros(len(weights))
     r = correlation_matrices(reference.values, condition_bin.scale, weights)
     g = correlation_matrices(generated.values, condition_bin.scale, weights)
     upper = np.triu_indices(r.shape[1], k=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from data_adapters.events import InvalidEvents
 from metrics.condition_bin import ConditionBin, Measurement
 from metrics.discrepancies.component import Metric
 from metrics.observables.energy_response import ENERGY_RESPONSE
@@ -13,9 +14,17 @@ from metrics.observables.energy_response import ENERGY_RESPONSE
 def response_error(
     condition_bin: ConditionBin, reference: Measurement, generated: Measurement, weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """|⟨E/E_inc⟩_G − ⟨E/E_inc⟩_R| / ⟨E/E_inc⟩_R, shape (K,)."""
+    """|⟨E/E_inc⟩_G − ⟨E/E_inc⟩_R| / ⟨E/E_inc⟩_R, shape (K,).
+
+    Raises: InvalidEvents if the reference holds no energy in the bin.
+    """
     column = condition_bin.distributions.index(ENERGY_RESPONSE.name)
     r, g = weights @ reference.values[:, column], weights @ generated.values[:, column]
+    if (r <= 0).any():
+        raise InvalidEvents(
+            f"the reference events at {condition_bin.label} hold no energy, and what is relative to it is not defined: "
+            "check the file, or leave these events out"
+        )
     return np.asarray(np.abs(g - r) / r, dtype=np.float64)
 
 

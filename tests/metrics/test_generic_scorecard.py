@@ -10,12 +10,14 @@ import pytest
 
 from data_adapters.detector import Axis, Condition, Detector, Layer
 from data_adapters.events import Events, InvalidEvents
+from metrics.condition_cells import condition_cells
 from metrics.histograms import histograms_for_plots, mean_images, response_against_energy
 from metrics.judge import Judge
-from metrics.labels import bin_labels, quantity
+from metrics.labels import quantity
 from metrics.observables import observables_of
 from metrics.observables.along_axes import grids
 from metrics.observables.sample import Sample
+from metrics.scorecard import Scorecard
 from metrics.scorecards import SCORECARDS
 from metrics.scorecards.generic import generic_scorecard
 
@@ -37,6 +39,10 @@ def make_events(count: int = 400, seed: int = 0, detector: Detector = DETECTOR) 
     }
     response = random.gamma(2, 1, (count, detector.num_cells)) * conditions["incident_energy"][:, None] / 120
     return Events(detector, conditions, response.astype(np.float32), np.arange(count, dtype=np.uint64))
+
+
+def labels_of(card: Scorecard, events: Events) -> tuple[str, ...]:
+    return condition_cells(card, events.detector, events.conditions).labels
 
 
 def one_cell(detector: Detector, cell: tuple[int, ...]) -> Events:
@@ -151,14 +157,14 @@ def test_the_judge_notices_what_is_wrong() -> None:
     assert again.value == 0
     assert judge.judge(shifted).score.value > judge.judge(fluctuated).score.value > 0
     assert judge.judge(np.ascontiguousarray(transposed)).score.value > 0
-    assert [row["label"] for row in judge.judge(shifted).by_energy] == bin_labels(judge.scorecard, DETECTOR)
+    assert [row["label"] for row in judge.judge(shifted).by_energy] == list(labels_of(judge.scorecard, judge.reference))
 
 
 def test_plots_know_their_bins() -> None:
     reference = make_events(400)
     card = generic_scorecard(DETECTOR, reference.incident_energy)
     histograms = histograms_for_plots(reference, reference.response, scorecard=card)
-    assert {h["label"] for h in histograms} == set(bin_labels(card, DETECTOR))
+    assert {h["label"] for h in histograms} == set(labels_of(card, reference))
     profile = next(h for h in histograms if h["observable"] == "profile_x")
     assert (profile["x_label"], profile["edges_unit"], len(profile["edges"])) == ("x", "mm", 5)
     images = mean_images(reference, reference.response, card)

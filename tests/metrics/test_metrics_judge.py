@@ -138,6 +138,9 @@ def test_samples_that_do_not_fit_are_refused(judge: Judge, reference: Events, tw
         Judge(replace(scorecard, detector="other"), reference, twin)
     with pytest.raises(ValueError, match="in none of the condition bins"):
         Judge(replace(scorecard, condition_bins=scorecard.condition_bins[1:]), reference, twin)
+
+
+def test_a_reference_without_fluctuations_says_so(judge: Judge, reference: Events) -> None:
     constant = reference.with_response(FAULTS["collapsed_conditions"].inject(reference))
-    with pytest.raises(ValueError, match="does not fluctuate"):
-        Judge(scorecard, constant, None)
+    for condition_bin in Judge(judge.scorecard, constant, None, replicas=0).bins:
+        assert condition_bin.constant == judge.scorecard.distributions
