@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -39,6 +39,7 @@ class _Comparison:
 
 
 SCORE = "score"
+EXCHANGES = 100  # p-values down to 0.005
 
 
 class Judge:
@@ -91,34 +92,48 @@ class Judge:
             return self._judgement(self._compare(measured, tuple(self.scorecard.weights), errors=False), None, [])
         extra = self.scorecard.reported if reported else ()
         comparison = self._compare(measured, (*self.scorecard.weights, *extra), errors=True)
-        return self._judgement(comparison, self._floor_comparison, self._chi2(measured) if reported else [])
+        judgement = self._judgement(comparison, self._floor_comparison, self._chi2(measured) if reported else [])
+        if not reported or self._measured_twin is None:
+            return judgement
+        return replace(judgement, p_values=self._p_values(measured, self._measured_twin, EXCHANGES, seed=0))
 
-    def p_value(self, generated_response: NDArray[np.float32], *, exchanges: int = 100, seed: int = 0) -> float | None:
-        """Probability that full simulation of the same particles scores as far above the floor, or further.
+    def p_values(
+        self, generated_response: NDArray[np.float32], *, exchanges: int = EXCHANGES, seed: int = 0
+    ) -> dict[str, float]:
+        """Probability that full simulation of the same particles lies as far above the floor, or further.
 
         If the generated events were full simulation, each could be exchanged for its twin, and nobody would know. So
         the excess over the floor is compared with those after random exchanges (``exchanges`` of them, and as many with
-        the others exchanged). Exact for any score and sample size: the p-values of full simulation are uniform.
+        the others exchanged). Exact for any metric and sample size: the p-values of full simulation are uniform.
 
         Args:
             generated_response: As for ``judge``.
-        Returns: None without a twin; at least 1 / (2 · exchanges + 2).
+        Returns: For ``score`` and each scored metric, at least 1 / (2 · exchanges + 2); nothing without a twin.
         Raises: InvalidEvents as ``judge``.
         """
-        if self.twin is None:
-            return None
-        pair = self._measure(generated_response), self._measure(self.twin.response)
-        heads = np.random.default_rng(seed).random((exchanges, self._units.max() + 1)) < 0.5
-        excesses = [
-            self._excess(*exchange(*pair, [exchanged[self._units[bin_.events]] for bin_ in self.bins]))
-            for exchanged in heads
-        ]
-        return exchange_probability(self._excess(*pair), np.array(excesses))
+        if self._measured_twin is None:
+            return {}
+        return self._p_values(self._measure(generated_response), self._measured_twin, exchanges, seed)
 
-    def _excess(self, generated: list[Measurement], twin: list[Measurement]) -> float:
+    def _p_values(
+        self, generated: list[Measurement], twin: list[Measurement], exchanges: int, seed: int
+    ) -> dict[str, float]:
+        heads = np.random.default_rng(seed).random((exchanges, self._units.max() + 1)) < 0.5
+        observed = self._excesses(generated, twin)
+        exchanged = [
+            self._excesses(*exchange(generated, twin, [head[self._units[bin_.events]] for bin_ in self.bins]))
+            for head in heads
+        ]
+        return {
+            name: exchange_probability(value, np.array([excesses[name] for excesses in exchanged]))
+            for name, value in observed.items()
+        }
+
+    def _excesses(self, generated: list[Measurement], twin: list[Measurement]) -> dict[str, float]:
+        """Score and scored metrics of one sample minus those of the other."""
         scored = tuple(self.scorecard.weights)
-        scores = [self._compare(sample, scored, errors=False).values[SCORE].mean() for sample in (generated, twin)]
-        return float(scores[0] - scores[1])
+        a, b = (self._compare(sample, scored, errors=False).values for sample in (generated, twin))
+        return {name: float(a[name].mean() - b[name].mean()) for name in a}
 
     @cached_property
     def floor(self) -> Judgement | None:
@@ -128,14 +143,18 @@ class Judge:
     def difference(self, a: NDArray[np.float32], b: NDArray[np.float32]) -> Estimate:
         """Score of ``a`` minus score of ``b``, with the error of the difference on the same resampled events."""
         scored = tuple(self.scorecard.weights)
-        compared = [self._compare(self._measure(response), scored, errors=True) for response in (a, b)]
-        return _difference(*compared)
+        first, second = (self._compare(self._measure(response), scored, errors=True) for response in (a, b))
+        return _difference(first, second, SCORE)
 
     @cached_property
     def _floor_comparison(self) -> _Comparison | None:
-        if self.twin is None:
+        if self._measured_twin is None:
             return None
-        return self._compare(self._measure(self.twin.response), tuple(self.scorecard.weights), errors=True)
+        return self._compare(self._measured_twin, tuple(self.scorecard.weights), errors=True)
+
+    @cached_property
+    def _measured_twin(self) -> list[Measurement] | None:
+        return None if self.twin is None else self._measure(self.twin.response)
 
     def _observe(self, events: Events) -> dict[str, NDArray[np.float64]]:
         return observe(events, (*self.scorecard.distributions, *self.scorecard.profiles))
@@ -176,7 +195,8 @@ class Judge:
         return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
     def _judgement(self, comparison: _Comparison, floor: _Comparison | None, chi2: list[dict[str, Any]]) -> Judgement:
-        excess = None if floor is None else _difference(comparison, floor)
+        excesses = {} if floor is None else {name: _difference(comparison, floor, name) for name in floor.values}
+        excess = excesses.pop(SCORE, None)
         return Judgement(
             scorecard=self.scorecard.name,
             scorecard_identity=self.scorecard.identity,
@@ -184,6 +204,7 @@ class Judge:
             components={name: comparison.estimate(name) for name in self.scorecard.weights},
             reported={name: comparison.estimate(name) for name in self.scorecard.reported if name in comparison.values},
             excess=excess,
+            excesses=excesses,
             z=_significance(excess),
             by_energy=self._by_energy(comparison),
             chi2=chi2,
@@ -226,9 +247,9 @@ def _check_samples(scorecard: Scorecard, reference: Events, twin: Events | None)
         raise ValueError("the twin must hold the particles of the reference, in the same order; these are others")
 
 
-def _difference(a: _Comparison, b: _Comparison) -> Estimate:
-    replicas = a.replicas[SCORE].mean(axis=0) - b.replicas[SCORE].mean(axis=0)
-    return Estimate(float(a.values[SCORE].mean() - b.values[SCORE].mean()), standard_error(replicas))
+def _difference(a: _Comparison, b: _Comparison, metric: str) -> Estimate:
+    replicas = a.replicas[metric].mean(axis=0) - b.replicas[metric].mean(axis=0)
+    return Estimate(float(a.values[metric].mean() - b.values[metric].mean()), standard_error(replicas))
 
 
 def _significance(excess: Estimate | None) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from metrics.estimate import Estimate
@@ -19,7 +19,10 @@ class Judgement:
         reported: Metrics shown beside the score.
         excess: Score minus the floor (full simulation at the same conditions), with the error of the
             difference; None without a twin.
+        excesses: The same of each scored metric; empty without a twin.
         z: Excess over its error; None without a twin or without errors.
+        p_values: Of score and scored metrics: how probable full simulation is to lie as far above the floor
+            (``Judge.p_values``); empty without a twin or where they were not asked for.
         by_energy: One entry for each condition bin: ``energy`` (the value that stands for it, in the unit of the
             condition), ``label``, and for ``score`` and every metric ``{"value", "error"}``.
         chi2: One entry for each observable and condition bin: ``observable``, ``energy``, ``chi2``, ``ndf``,
@@ -37,6 +40,8 @@ class Judgement:
     by_energy: list[dict[str, Any]]
     chi2: list[dict[str, Any]]
     merged_bins: int
+    excesses: dict[str, Estimate] = field(default_factory=dict)
+    p_values: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; numbers are finite, and what was not estimated is None."""
@@ -47,7 +52,9 @@ class Judgement:
             "components": {name: estimate.to_json() for name, estimate in self.components.items()},
             "reported": {name: estimate.to_json() for name, estimate in self.reported.items()},
             "excess": None if self.excess is None else self.excess.to_json(),
+            "excesses": {name: estimate.to_json() for name, estimate in self.excesses.items()},
             "z": self.z,
+            "p_values": self.p_values,
             "by_energy": self.by_energy,
             "chi2": self.chi2,
             "merged_bins": self.merged_bins,

@@ -53,7 +53,7 @@ def test_photons_are_the_same_and_their_showers_are_not(photons: dict[str, Event
 
 def test_p_values_of_full_simulation_are_uniform(photons: dict[str, Events]) -> None:
     draws = (draw(photons, number, ROWS // DRAWS) for number in range(DRAWS))
-    p_values = [judge.p_value(fresh.response, seed=number) for number, (judge, fresh) in enumerate(draws)]
+    p_values = [judge.p_values(fresh.response, seed=number)["score"] for number, (judge, fresh) in enumerate(draws)]
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
 
 
@@ -62,17 +62,28 @@ def test_p_values_of_faults_are_small(name: str, photons: dict[str, Events]) -> 
     p_values = []
     for number in range(10):
         judge, fresh = draw(photons, number, 200 * len(ENERGIES))
-        p_values.append(judge.p_value(FAULTS[name].inject(fresh), seed=number))
+        p_values.append(judge.p_values(FAULTS[name].inject(fresh), seed=number)["score"])
     assert np.mean(np.array(p_values) < 0.01) >= 0.9
 
 
 def test_same_seed_gives_the_same_p_value_and_no_twin_none(photons: dict[str, Events]) -> None:
     judge, fresh = draw(photons, 0, 100)
-    assert judge.p_value(fresh.response, seed=3) == judge.p_value(fresh.response, seed=3)
-    assert Judge(CARD, judge.reference, None, replicas=0).p_value(fresh.response) is None
+    assert judge.p_values(fresh.response, seed=3) == judge.p_values(fresh.response, seed=3)
+    assert Judge(CARD, judge.reference, None, replicas=0).p_values(fresh.response) == {}
 
 
 def test_probability_counts_both_signs_and_the_observed_excess() -> None:
     assert exchange_probability(3.0, np.array([1.0, -2.0])) == pytest.approx(1 / 6)
     assert exchange_probability(-3.0, np.array([1.0, -2.0])) == pytest.approx(1.0)
     assert exchange_probability(1.5, np.array([1.0, -2.0])) == pytest.approx(2 / 6)
+
+
+def test_p_values_of_every_component_come_with_the_judgement(photons: dict[str, Events]) -> None:
+    judge, fresh = draw(photons, 1, 200)
+    judgement = judge.judge(FAULTS["collapsed_conditions"].inject(fresh))
+    assert set(judgement.p_values) == {"score", *CARD.weights}
+    assert max(judgement.p_values["bmre"], judgement.p_values["wasserstein"]) < 0.01
+    assert judgement.p_values["response"] > 0.01  # its mean is right
+    assert set(judgement.excesses) == set(CARD.weights)
+    assert judgement.excesses["wasserstein"].value > 0.3
+    assert judge.judge(fresh.response, reported=False).p_values == {}
