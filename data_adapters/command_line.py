@@ -178,6 +178,8 @@ def _inspect(given: argparse.Namespace) -> int:
 def _twin_facts(dataset: Dataset) -> list[tuple[str, str]]:
     twin = dataset.twin_source
     lines = [("twin", "none" if twin is None else f"{twin.path.name}, {len(twin)} events: {_part(dataset, twin)}")]
+    if dataset.fresh_source is not None:
+        lines.append(("fresh", f"{dataset.fresh_source.path.name}, {len(dataset.fresh_source)} events: a third time"))
     if dataset.independent is not None:
         lines.append(("independent", dataset.independent.name))
     return [*lines, ("provenance", dataset.provenance)]
@@ -197,7 +199,7 @@ def _validate(given: argparse.Namespace) -> int:
     dataset = _dataset(given.file)
     if dataset is None:
         return _print_report(validate(_existing(given.file), console, given.layout, _options(given.option)))
-    files = [path for path in (dataset.file, dataset.twin, dataset.independent) if path is not None]
+    files = [path for path in (dataset.file, dataset.twin, dataset.fresh, dataset.independent) if path is not None]
     status = max(_print_report(validate(path, console, dataset.layout)) for path in files)
     if status == 0 and dataset.twin_source is not None:
         print(f"{dataset.name}: the twin holds particles of the sample")

@@ -39,6 +39,8 @@ class Dataset:
     Attributes:
         file: The main sample, a file or a folder.
         twin: The same particles simulated with other random numbers, all or those of some splits; or None.
+        fresh: The same particles simulated a third time, at least those of the validation split: metrics are tested
+            on it; or None.
         independent: Other particles, for calibrating metrics; or None.
         provenance: What made the files and what was simplified, in a sentence for every page.
         layout: Name of the adapter; None for what the file itself tells.
@@ -51,6 +53,7 @@ class Dataset:
     independent: Path | None
     provenance: str
     layout: str | None = None
+    fresh: Path | None = None
 
     @property
     def detector(self) -> Detector:
@@ -82,18 +85,24 @@ class Dataset:
 
         Raises: UnreadableFile if it holds other particles, or of another detector.
         """
-        if self.twin is None:
-            return None
-        twin = open_events(self.twin, self.layout)
-        if twin.detector != self.detector or not np.isin(twin.identity, self.source.identity).all():
+        return None if self.twin is None else self._simulated_again(self.twin)
+
+    @cached_property
+    def fresh_source(self) -> EventSource | None:
+        """The third simulation, unread. Raises: UnreadableFile as ``twin_source``."""
+        return None if self.fresh is None else self._simulated_again(self.fresh)
+
+    def _simulated_again(self, file: Path) -> EventSource:
+        again = open_events(file, self.layout)
+        if again.detector != self.detector or not np.isin(again.identity, self.source.identity).all():
             raise UnreadableFile(
-                self.twin,
+                file,
                 Problem(
                     f"not a twin of {self.file}: it must hold the same particles",
                     "Simulate them again: arena data make NAME --twin-of FILE",
                 ),
             )
-        return twin
+        return again
 
     def independent_events(self) -> Events:
         """The sample of other particles. Raises: ValueError if there is none."""
@@ -154,10 +163,18 @@ class Dataset:
 
         Events that share an identity (tracks of a collision) have their twins in the same order.
         """
-        if self.twin_source is None:
+        return self._matching(self.twin_source, rows)
+
+    def fresh_split(self, name: Split) -> Events | None:
+        """The events of a split simulated a third time, in the same order; None where there are none for all."""
+        _refuse_test(name)
+        return self._matching(self.fresh_source, self.rows(name))
+
+    def _matching(self, again: EventSource | None, rows: NDArray[np.intp]) -> Events | None:
+        if again is None:
             return None
-        place = _numbered(self.twin_source.identity).get_indexer(_numbered(self.source.identity)[rows])
-        return None if (place < 0).any() else self.twin_source.select(place)
+        place = _numbered(again.identity).get_indexer(_numbered(self.source.identity)[rows])
+        return None if (place < 0).any() else again.select(place)
 
     def with_files(self, file: Path, twin: Path | None) -> Dataset:
         """Files of one's own, of whatever detector they are."""
@@ -167,6 +184,7 @@ class Dataset:
             title=f"{file.name} (own file)",
             file=file,
             twin=twin,
+            fresh=None,
             independent=None,
             provenance=f"Read from {file.name}; nothing is known about how it was made.",
             layout=None,
@@ -204,6 +222,7 @@ ATLAS_PHOTONS_GEANT4 = Dataset(
         "instead of the accordion, no noise, no pile-up). Not ATLAS full simulation."
     ),
     layout="atlas-hdf5",
+    fresh=SAMPLES / "atlas_photons_geant4_fresh.h5",
 )
 
 
@@ -219,6 +238,7 @@ def _clic_electrons(energies: str, title: str) -> Dataset:
             "tungsten and silicon). Not CLIC/LCD full simulation."
         ),
         layout="clic-3dgan",
+        fresh=SAMPLES / f"clic_electrons_geant4_{energies}_fresh.h5",
     )
 
 
@@ -237,6 +257,7 @@ LHCB_PIONS_GEANT4 = Dataset(
         f"{WITHOUT_DATA_FILES} (flat plates of iron and scintillator, nothing in front). Not LHCb full simulation."
     ),
     layout="lhcb-tracks",
+    fresh=SAMPLES / "lhcb_pions_geant4_fresh.root",
 )
 
 LHCB_EVENTS_GEANT4 = Dataset(
@@ -250,6 +271,7 @@ LHCB_EVENTS_GEANT4 = Dataset(
         "multiplicities chosen by hand). Not LHCb full simulation."
     ),
     layout="lhcb-events",
+    fresh=SAMPLES / "lhcb_events_geant4_fresh.root",
 )
 
 ALICE_TRACKS_GEANT4 = Dataset(
@@ -263,6 +285,7 @@ ALICE_TRACKS_GEANT4 = Dataset(
         "crossings of pad rows, not clusters). Not ALICE full simulation."
     ),
     layout="alice-hdf5",
+    fresh=SAMPLES / "alice_tracks_geant4_fresh.h5",
 )
 
 

@@ -21,7 +21,7 @@ from data_adapters.simulators.component import Simulator
 from data_adapters.simulators.registry import SIMULATORS
 from data_adapters.splits import SPLITS, split_of
 
-SHIPPED_MEGABYTES = 50
+SHIPPED_MEGABYTES = 60
 
 every_dataset = pytest.mark.parametrize("dataset", DATASETS.values(), ids=DATASETS)
 every_layout = pytest.mark.parametrize("name", ADAPTERS)
@@ -60,6 +60,18 @@ class TestEveryDataset:
                 np.testing.assert_array_equal(values, twins.conditions[name], err_msg=name)
             filled = (events.response != 0).any(axis=1) | (twins.response != 0).any(axis=1)
             assert (events.response != twins.response).any(axis=1)[filled].mean() > 0.99
+
+    def test_fresh_events_are_neither_the_sample_nor_its_twin(self, dataset: Dataset) -> None:
+        fresh = dataset.fresh_split("validation")
+        if dataset.twin is None:
+            assert fresh is None  # full simulation that fluctuates only once is not tested against itself
+            return
+        assert fresh is not None
+        for events in (dataset.split("validation"), dataset.twin_split("validation")):
+            assert events is not None
+            np.testing.assert_array_equal(events.identity, fresh.identity)
+            filled = (events.response != 0).any(axis=1) | (fresh.response != 0).any(axis=1)
+            assert (events.response != fresh.response).any(axis=1)[filled].mean() > 0.99
 
     def test_is_drawn(self, dataset: Dataset, tmp_path: Path) -> None:
         source = dataset.source
