@@ -10,12 +10,19 @@ from data_adapters.detector import Detector
 from data_adapters.events import Events
 from data_adapters.registry import Registry
 from metrics.observables.along_axes import ALONG_AXES, CONDITIONS, HITS
+from metrics.observables.calochallenge_features import CALOCHALLENGE_FEATURES
+from metrics.observables.cell_spectrum import CELL_SPECTRUM
 from metrics.observables.component import Family, Observable
 from metrics.observables.energy_response import RESPONSE
 from metrics.observables.lateral_shape import LATERAL_SHAPE
 from metrics.observables.layer_energy import LAYER_ENERGY
+from metrics.observables.layer_fraction import LAYER_FRACTION
+from metrics.observables.longitudinal_parts import LONGITUDINAL_PARTS
+from metrics.observables.maximum_cell import MAXIMUM_CELL
+from metrics.observables.measured_angle import MEASURED_ANGLE
 from metrics.observables.sample import Sample
 from metrics.observables.shower_depth import DEPTH
+from metrics.observables.sparsity import SPARSITY
 
 OBSERVABLES: Registry[Family] = Registry(
     "observable",
@@ -26,6 +33,13 @@ OBSERVABLES: Registry[Family] = Registry(
     HITS,
     ALONG_AXES,
     CONDITIONS,
+    LAYER_FRACTION,
+    LONGITUDINAL_PARTS,
+    MAXIMUM_CELL,
+    CELL_SPECTRUM,
+    SPARSITY,
+    MEASURED_ANGLE,
+    CALOCHALLENGE_FEATURES,
 )
 CELLS_AT_A_TIME = 2**24  # 64 MB of float32
 
@@ -57,7 +71,3 @@ def observe(events: Events, names: Iterable[str]) -> dict[str, NDArray[np.float6
         for name, function in wanted.items():
             parts[name].append(function(sample))
     return {name: blocks[0] if len(blocks) == 1 else np.concatenate(blocks) for name, blocks in parts.items()}
-
-
-def _rows(events: Events, start: int, stop: int) -> Events:
-    return events if stop - start >= len(events) else events.select(np.arange(start, min(stop, len(events))))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data_adapters.detector import Axis, Detector
+from data_adapters.detector import DEPTH_NAMES, Axis, Detector
 from metrics.observables.component import Family, Observable
 from metrics.observables.sample import Sample
 
@@ -31,21 +31,33 @@ class Grid:
     axes: tuple[Axis, ...]
     summed: bool = False
 
-    def energies(self, sample: Sample) -> NDArray[np.float64]:
+    def energies(self, sample: Sample) -> NDArray[np.floating]:
         """Cell energies, shape (N, *axes)."""
         if self.summed:
             return sample.layer_energies
         shape = (len(sample), *(axis.num_cells for axis in self.axes))
-        return np.asarray(sample.response[:, self.cells].reshape(shape), dtype=np.float64)
+        return sample.response[:, self.cells].reshape(shape)
+
+    def projection(self, sample: Sample, axis: int) -> NDArray[np.float64]:
+        """Energies summed over one axis, shape (N, *the other axes)."""
+        return sample.once(
+            f"projection {self.prefix}{axis}",
+            lambda: self.energies(sample).sum(axis=axis + 1, dtype=np.float64),
+        )
 
     def along(self, sample: Sample, axis: int) -> NDArray[np.float64]:
         """Energy at each position along one axis, shape (N, P)."""
         return sample.once(f"along {self.prefix}{self.summed} {axis}", lambda: self._along(sample, axis))
 
     def _along(self, sample: Sample, axis: int) -> NDArray[np.float64]:
-        energies = self.energies(sample)
-        others = tuple(index + 1 for index in range(len(self.axes)) if index != axis)
-        return np.asarray(energies.sum(axis=others, dtype=np.float64), dtype=np.float64)
+        if len(self.axes) == 1:
+            return np.asarray(self.energies(sample), dtype=np.float64)
+        # Two projections serve all axes, so that the cells are read twice however many axes there are.
+        over = 1 if axis == 0 else 0
+        projection = self.projection(sample, over)
+        kept = axis + 1 if axis < over else axis
+        others = tuple(index for index in range(1, projection.ndim) if index != kept)
+        return np.asarray(projection.sum(axis=others), dtype=np.float64)
 
 
 def grids(detector: Detector) -> tuple[Grid, ...]:
@@ -59,6 +71,31 @@ def grids(detector: Detector) -> tuple[Grid, ...]:
         return (Grid("", everything, (number, *first.axes)),)
     layers = (Grid(f"{layer.name}_", detector.layer_slices[layer.name], layer.axes) for layer in detector.layers)
     return (Grid("", everything, (number,), summed=True), *layers)
+
+
+def depth_names(detector: Detector) -> tuple[str, ...]:
+    """Names of the layers front to back: of a single volume, of its cells along the depth; none without a depth."""
+    if len(detector.layers) > 1:
+        return tuple(layer.name for layer in detector.layers)
+    axis = depth_axis(detector)
+    if axis is None:
+        return ()
+    depth = detector.layers[0].axes[axis]
+    return tuple(f"{depth.name}_{number}" for number in range(depth.num_cells))
+
+
+def energy_in_depth(sample: Sample) -> NDArray[np.float64]:
+    """Energy of each layer of ``depth_names``, shape (N, layers)."""
+    axis = depth_axis(sample.detector)
+    return sample.layer_energies if axis is None else grids(sample.detector)[0].along(sample, axis)
+
+
+def depth_axis(detector: Detector) -> int | None:
+    """Number of the axis of a single volume that is its depth."""
+    if len(detector.layers) > 1:
+        return None
+    names = [axis.name for axis in detector.layers[0].axes]
+    return next((index for index, name in enumerate(names) if name in DEPTH_NAMES), None)
 
 
 def axis_observables(detector: Detector) -> tuple[Observable, ...]:
@@ -117,7 +154,8 @@ def hits(detector: Detector) -> tuple[Observable, ...]:
         return ()
 
     def fraction(sample: Sample) -> NDArray[np.float64]:
-        return np.asarray((sample.response > detector.threshold).mean(axis=1), dtype=np.float64)
+        above = np.count_nonzero(sample.response > detector.threshold, axis=1)
+        return np.asarray(above / detector.num_cells, dtype=np.float64)
 
     title = f"Fraction of cells above {detector.threshold:g} {detector.unit}"
     return (Observable("hits", title, "1", SOURCE, "distribution", fraction),)
