@@ -9,14 +9,21 @@ from numpy.typing import NDArray
 from data_adapters.detector import Detector
 from data_adapters.events import Events
 from data_adapters.registry import Registry
+from metrics.observables.airshower_signal import AIRSHOWER_SIGNAL
+from metrics.observables.airshower_trace import AIRSHOWER_TRACE
 from metrics.observables.along_axes import ALONG_AXES, CONDITIONS, HITS
 from metrics.observables.calochallenge_features import CALOCHALLENGE_FEATURES
 from metrics.observables.cell_spectrum import CELL_SPECTRUM
 from metrics.observables.component import Family, Observable
 from metrics.observables.energy_response import RESPONSE
+from metrics.observables.helix_residual import HELIX_RESIDUAL
+from metrics.observables.helix_track import HELIX_TRACK
 from metrics.observables.lateral_shape import LATERAL_SHAPE
 from metrics.observables.layer_energy import LAYER_ENERGY
 from metrics.observables.layer_fraction import LAYER_FRACTION
+from metrics.observables.lhcb_image import LHCB_IMAGE
+from metrics.observables.lhcb_impact import LHCB_IMPACT
+from metrics.observables.lhcb_trigger import LHCB_TRIGGER
 from metrics.observables.longitudinal_parts import LONGITUDINAL_PARTS
 from metrics.observables.maximum_cell import MAXIMUM_CELL
 from metrics.observables.measured_angle import MEASURED_ANGLE
@@ -40,6 +47,13 @@ OBSERVABLES: Registry[Family] = Registry(
     SPARSITY,
     MEASURED_ANGLE,
     CALOCHALLENGE_FEATURES,
+    LHCB_IMAGE,
+    LHCB_IMPACT,
+    LHCB_TRIGGER,
+    HELIX_RESIDUAL,
+    HELIX_TRACK,
+    AIRSHOWER_SIGNAL,
+    AIRSHOWER_TRACE,
 )
 CELLS_AT_A_TIME = 2**24  # 64 MB of float32
 
