@@ -18,8 +18,9 @@ from metrics.observables.sample import Sample
 
 SOURCE = f"{THESIS}, section 5.1.1"
 THRESHOLD_MEV = 3200.0
-# From an eighth of the threshold to four times it; the last edge closes the last bin of a plot.
-THRESHOLDS_MEV = tuple(THRESHOLD_MEV * 2 ** (step / 2) for step in range(-6, 5))
+# From 6.25 MeV, so that the softest tracks exceed some, to four times the threshold; the last edge closes the last bin
+# of a plot.
+THRESHOLDS_MEV = tuple(THRESHOLD_MEV * 2 ** (step / 2) for step in range(-18, 5))
 EDGES = (*THRESHOLDS_MEV, THRESHOLD_MEV * 2**2.5)
 SQUARE_CELLS = 7  # side of the square around a signal particle, in cells of the image
 MARKED = (1, 2)  # kaon and pions; the muon is no matter of a hadronic trigger
@@ -160,7 +161,8 @@ LHCB_TRIGGER = Family(
         "1 for an event with a window of 2 × 2 cells of one part of the calorimeter above 3.2 GeV (outer cells are "
         "four of the image), else 0, so that means are rates, in condition bins against the energy; HTOS: such a "
         "window overlaps the square of 7 × 7 cells of the image around a kaon or pion of the signal; HTIS: such a "
-        "window overlaps none; both can be. Also at thresholds from 0.4 to 12.8 GeV. Single tracks: the trigger alone"
+        "window overlaps none; both can be. Also at thresholds from 6.25 MeV to 12.8 GeV. For single tracks the trigger "
+        "alone"
     ),
     unit="1",
     source=SOURCE,

@@ -111,6 +111,7 @@ def test_a_window_triggers_above_the_threshold() -> None:
     image[20:22, 30:32] = 800.0
     values = values_of(track(image))
     assert values["trigger"] == 0  # 3200 MeV are not above 3200 MeV
+    assert 3200.0 in THRESHOLDS_MEV
     image[20, 30] = 801.0
     values = values_of(track(image))
     assert values["trigger"] == 1
@@ -220,3 +221,10 @@ def test_transposed_images_are_noticed() -> None:
     )
     distance = of(events.detector)["centre_distance"].function
     assert distance(Sample(mirrored)).mean() > 10 * distance(Sample(events)).mean()
+
+
+def test_the_softest_tracks_exceed_a_threshold() -> None:
+    """A profile without any entry in a condition bin could not be compared."""
+    events = DATASETS["lhcb-pions-geant4"].split("validation")
+    softest = events.select(np.argsort(events.incident_energy)[:50])
+    assert of(events.detector)["trigger_thresholds"].function(Sample(softest)).sum() > 100
