@@ -161,8 +161,8 @@ LHCB_TRIGGER = Family(
         "1 for an event with a window of 2 × 2 cells of one part of the calorimeter above 3.2 GeV (outer cells are "
         "four of the image), else 0, so that means are rates, in condition bins against the energy; HTOS: such a "
         "window overlaps the square of 7 × 7 cells of the image around a kaon or pion of the signal; HTIS: such a "
-        "window overlaps none; both can be. Also at thresholds from 6.25 MeV to 12.8 GeV. For single tracks the trigger "
-        "alone"
+        "window overlaps none; both can be. Also at thresholds from 6.25 MeV to 12.8 GeV. Single tracks have the "
+        "trigger alone"
     ),
     unit="1",
     source=SOURCE,
