@@ -39,6 +39,12 @@ def parser(study: Study) -> argparse.ArgumentParser:
     budget.add_argument("--seeds", type=int, help="final trainings of the champion and of the paper's configuration")
     add("--preset", choices=("laptop", "paper"), help="size of the search (default: paper with GPUs, else laptop)")
     add("--sampler", choices=SAMPLERS, help=f"how configurations are chosen (default: {study.sampler})")
+    add(
+        "--objective",
+        metavar="NAME[,NAME...]",
+        help="what is minimised: score, one of its components, or generation_time; several for a Pareto set "
+        "(default: score)",
+    )
     add("--seed", type=int, help=f"of everything random (default: {study.seed})")
     add("--fix", action="append", default=[], metavar="NAME=VALUE", help="hold a hyperparameter (repeatable)")
     add("--data", metavar="FILE", help="own full-simulation file, folder, description (TOML), or a dataset's name")
@@ -105,8 +111,8 @@ def _plan(study: Study, given: argparse.Namespace) -> tuple[Plan, bool]:
 
 def _options(given: argparse.Namespace) -> Options:
     names = (
-        "preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler", "data", "twin", "cache",
-        "cpus_per_trial", "gpus_per_trial", "concurrent",
+        "preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler", "objective", "data", "twin",
+        "cache", "cpus_per_trial", "gpus_per_trial", "concurrent",
     )  # fmt: skip
     return Options(fix=_fixed(given.fix), **{name: getattr(given, name) for name in names})
 

@@ -20,6 +20,7 @@ from leaderboard.summary import comparison_sentences, summary_table
 from leaderboard.training import PROGRESS_FILE, SeedJob, SeedTraining, failed_seed, train_seed
 from models import MODELS
 from search.engine.ledger import Ledger
+from search.engine.objectives import SCORE_ALONE
 from search.engine.plan import Plan
 from search.engine.progress import Display, clock
 from search.engine.shortlist import Reevaluation
@@ -31,7 +32,8 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 def final_plans(plan: Plan, ledger: Ledger, champion: Reevaluation) -> list[EntryPlan]:
     """Champion first, then the paper's configuration, unless they are the same."""
-    configs = {"champion": champion.config, "paper's configuration": plan.space.default}
+    role_of_best = "champion" if plan.objectives == SCORE_ALONE else f"champion by {', '.join(plan.objectives.names)}"
+    configs = {role_of_best: champion.config, "paper's configuration": plan.space.default}
     if champion.config == plan.space.default:
         configs = {"paper's configuration": plan.space.default}
     title = MODELS[plan.study.model].title
@@ -41,7 +43,7 @@ def final_plans(plan: Plan, ledger: Ledger, champion: Reevaluation) -> list[Entr
             study=StudyFacts(
                 name=plan.study.name,
                 sampler=plan.sampler,
-                trials_compared=len(ledger.ended) if role == "champion" else 0,
+                trials_compared=len(ledger.ended) if role == role_of_best else 0,
                 space_sha256=plan.space.sha256,
                 seed=plan.seed,
                 directory=plan.folder.name,

@@ -31,7 +31,10 @@ class TrialEnd:
 
     Attributes:
         score, score_error: Validation score of the best checkpoint; None where none was reached.
-        objective: Lowest running median of the validation score; what the sampler learns from.
+        objective: Lowest running median of the objective on validation (of the score, where there are several
+            objectives); what trials are ordered by, and what the sampler learns from where there is one objective.
+        values: Running median of every objective where that one is lowest; what the sampler learns from where there
+            are several. Empty without an evaluation.
         history: (epoch, running median) of every evaluation; what the pruner learns from.
     """
 
@@ -46,6 +49,7 @@ class TrialEnd:
     components: dict[str, float] = field(default_factory=dict)
     history: list[tuple[int, float]] = field(default_factory=list)
     detail: str = ""
+    values: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

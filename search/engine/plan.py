@@ -22,6 +22,7 @@ from metrics.scorecard import Scorecard
 from metrics.scorecards import scorecard_for
 from models import MODELS
 from search.engine.ledger import Ledger
+from search.engine.objectives import SCORE, SCORE_ALONE, Objectives, objectives_named
 from search.engine.study import Preset, SamplerName, Study, StudyError
 from search.engine.trial import TrialSetup
 from search.spaces import Space
@@ -34,8 +35,8 @@ FREE_BYTES_NEEDED = 200 * 2**20
 class Options:
     """What may be asked for; None means that the study decides.
 
-    ``fix`` holds hyperparameters at a value. Budgets are in trials, in hours for everything, or in
-    device-hours (hours times the devices that work at the same time).
+    ``fix`` holds hyperparameters at a value, ``objective`` names what is minimised. Budgets are in trials, in hours for
+    everything, or in device-hours (hours times the devices that work at the same time).
     """
 
     preset: PresetName | None = None
@@ -46,6 +47,7 @@ class Options:
     seeds: int | None = None
     seed: int | None = None
     sampler: SamplerName | None = None
+    objective: str | None = None
     fix: Mapping[str, Any] = field(default_factory=dict)
     data: str | None = None
     twin: str | None = None
@@ -86,6 +88,7 @@ class Plan:
     space: Space
     dataset: Dataset
     data: DatasetFiles
+    objectives: Objectives
     folder: Path
     board: Path
     tracking_uri: str
@@ -98,6 +101,16 @@ class Plan:
     def evaluate_every(self) -> int:
         """At most as many evaluations as in the preset, whatever the epochs."""
         return math.ceil(self.preset.evaluate_every * self.epochs / self.preset.epochs)
+
+    @property
+    def first_rung(self) -> int:
+        """Epochs at which a trial can first be stopped.
+
+        With several objectives none is: what is worst in one may be best in another.
+        """
+        if self.objectives.several:
+            return self.epochs
+        return max(self.evaluate_every, round(self.epochs * self.study.first_rung))
 
     @property
     def trials(self) -> int | None:
@@ -161,7 +174,12 @@ class Plan:
             if getattr(self.options, name) is not None
         ]
         flags += [f"--fix {name}={value}" for name, value in self.options.fix.items()]
-        return " ".join(flags)
+        return (" ".join(flags) + self.objective_flag).strip()
+
+    @property
+    def objective_flag(self) -> str:
+        """The flag that asks for other objectives than the score, after a blank."""
+        return "" if self.objectives == SCORE_ALONE else f" --objective {self.objectives.text}"
 
     @property
     def setup(self) -> TrialSetup:
@@ -174,6 +192,7 @@ class Plan:
             trials_folder=(self.folder / "trials").resolve(),
             threads=self.options.cpus_per_trial,
             device="cuda" if self.options.gpus_per_trial else "cpu",
+            objectives=self.objectives,
         )
 
     @property
@@ -183,7 +202,11 @@ class Plan:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What must not change when a search is resumed or extended."""
+        """What must not change when a search is resumed or extended.
+
+        The score goes without saying: searches from before there were other objectives have this identity, too.
+        """
+        objective = {} if self.objectives == SCORE_ALONE else {"objective": self.objectives.text}
         return {
             "study": self.study.name,
             "model": self.study.model,
@@ -196,6 +219,7 @@ class Plan:
             "sampler": self.sampler,
             "seed": self.seed,
             "checkpoint_rule": self.study.checkpoint_rule,
+            **objective,
         }
 
     @property
@@ -217,6 +241,7 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
         if file is not None:
             check_file(file)
     check_readable(dataset)  # a damaged file must be noticed now, and not by every worker
+    objectives = objectives_named(options.objective, scorecard_for(dataset, study.scorecard))
     return Plan(
         study=study,
         options=options,
@@ -225,6 +250,7 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
         space=study.space.limit(preset.limits).fix(_typed(study.space, options.fix)),
         dataset=dataset,
         data=data,
+        objectives=objectives,
         folder=folder,
         board=output / "leaderboard",
         tracking_uri=tracking_uri or f"sqlite:///{(output / 'mlflow.db').resolve()}",
@@ -316,8 +342,8 @@ def recorded_options(folder: Path, given: Options) -> Options:
             )
     budget = {
         name: getattr(given, name)
-        for name in ("trials", "hours", "device_hours", "seeds", "concurrent", "cache")
-        if getattr(given, name) is not None
+        for name in ("trials", "hours", "device_hours", "seeds", "concurrent", "cache", "objective")
+        if getattr(given, name) is not None  # an objective is compared by check_identity, whatever the order of names
     }
     if budget.keys() & {"trials", "hours", "device_hours"}:
         options = replace(options, trials=None, hours=None, device_hours=None)
@@ -330,10 +356,11 @@ def check_identity(plan: Plan) -> None:
     Raises: StudyError, showing what differs.
     """
     _check_space(plan.folder)
-    recorded = _record(plan.folder)["identity"]
+    unsaid = {"objective": SCORE}
+    recorded, now = unsaid | _record(plan.folder)["identity"], unsaid | plan.identity
     differing = [
         f"{name}: {_brief(recorded.get(name))} there, {_brief(value)} now"
-        for name, value in plan.identity.items()
+        for name, value in now.items()
         if recorded.get(name) != value
     ]
     if differing:

@@ -18,13 +18,15 @@ from ray import tune
 from rich.console import Console
 
 from search.engine.ledger import SCORED, Ledger, Status, TrialEnd, TrialStart
+from search.engine.objectives import SCORE_ALONE, Objectives
+from search.engine.pareto import in_order, pareto_set, trial_key
 from search.engine.plan import Plan
 from search.engine.progress import Display, clock
 from search.engine.sampler import Budget, LedgerSearch
 from search.engine.scheduler import EPOCH, MedianHalving
 from search.engine.study import StudyError
 from search.engine.tracking import Tracker
-from search.engine.trial import TrialTrainable, read_history
+from search.engine.trial import TrialTrainable, reached, read_history, running_medians
 
 WORKER_RETRIES = 2
 ENVIRONMENT = {
@@ -107,10 +109,10 @@ def run_trials(
     Raises: StudyError if results could not be written; what was recorded stays.
     """
     budget = Budget(plan.trials, None if deadline is None else deadline())
-    search = LedgerSearch(plan.space, ledger, budget, plan.sampler, plan.seed)
+    search = LedgerSearch(plan.space, ledger, budget, plan.sampler, plan.seed, plan.objectives)
     scheduler = MedianHalving(
         plan.epochs,
-        max(plan.evaluate_every, round(plan.epochs * plan.study.first_rung)),
+        plan.first_rung,
         plan.study.reduction_factor,
         [end for _, end in ledger.ended if end.status != "preempted"],
     )
@@ -205,7 +207,7 @@ class SearchObserver(tune.Callback):
         if start.number not in self._running:
             self._running[start.number] = (trial.trial_id, time.monotonic())
             self._tracker.start(
-                _key(start.number),
+                trial_key(start.number),
                 f"trial {start.number:03d}" + (" (paper)" if start.number == 0 else ""),
                 {**start.config, "seed": start.seed},
                 {"trial": str(start.number)},
@@ -219,7 +221,7 @@ class SearchObserver(tune.Callback):
         number = result["number"]
         self._epochs[number] = result[EPOCH]
         if "score" in result:
-            self._tracker.metrics(_key(number), result[EPOCH], tracked_metrics(result))
+            self._tracker.metrics(trial_key(number), result[EPOCH], tracked_metrics(result))
         self.show()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -251,7 +253,9 @@ class SearchObserver(tune.Callback):
         pruned = sum(end.status == "pruned" for end in ended)
         failed = sum(end.status not in SCORED for end in ended)
         counts += f" · {pruned} pruned" + (f" · {failed} failed or diverged" if failed else "")
-        self._display.update(self._share(), f"{counts} · {_best_text(ended)} · {self._time_left()}")
+        self._display.update(
+            self._share(), f"{counts} · {_best_text(self._ledger, self._plan.objectives)} · {self._time_left()}"
+        )
 
     def _scored_status(self, trial_id: str, result: dict[str, Any]) -> Status:
         if result.get(EPOCH, 0) >= self._plan.epochs:
@@ -260,17 +264,25 @@ class SearchObserver(tune.Callback):
 
     def _end(self, start: TrialStart, status: Status, detail: str) -> None:
         seconds = time.monotonic() - self._running.pop(start.number, ("", time.monotonic()))[1]
-        end = trial_end(self._plan.setup.folder(start.number), start.number, status, seconds, detail)
+        setup = self._plan.setup
+        end = trial_end(setup.folder(start.number), start.number, status, seconds, detail, setup.objectives)
         try:
             self._ledger.record_end(end)
         except OSError as error:
             self.storage_error = f"{error} ({self._ledger.path})"
             return
         if status != "preempted":
-            shutil.rmtree(self._plan.setup.folder(start.number) / "last", ignore_errors=True)
+            shutil.rmtree(setup.folder(start.number) / "last", ignore_errors=True)
         self._search.tell(end)
-        self._tracker.metrics(_key(start.number), end.epochs, {"best_score": end.score, "objective": end.objective})
-        self._tracker.end(_key(start.number), MLFLOW_STATUS.get(status, "FAILED"), {"status": status, "detail": detail})
+        reached_values = {f"objective.{name}": value for name, value in end.values.items()}
+        self._tracker.metrics(
+            trial_key(start.number),
+            end.epochs,
+            {"best_score": end.score, "objective": end.objective, **reached_values},
+        )
+        self._tracker.end(
+            trial_key(start.number), MLFLOW_STATUS.get(status, "FAILED"), {"status": status, "detail": detail}
+        )
         self._epochs.pop(start.number, None)
         self.show()
 
@@ -288,10 +300,13 @@ class SearchObserver(tune.Callback):
         return f"about {clock(passed / share - passed)} left" if share > 0.05 else f"{clock(passed)} passed"
 
 
-def trial_end(folder: Path, number: int, status: Status, seconds: float, detail: str) -> TrialEnd:
+def trial_end(
+    folder: Path, number: int, status: Status, seconds: float, detail: str, objectives: Objectives = SCORE_ALONE
+) -> TrialEnd:
     """What the ledger keeps of a trial, from the evaluations in its folder."""
     history = read_history(folder)
     best = min(history, key=lambda evaluation: evaluation.score, default=None)
+    medians = running_medians(history, objectives.leading)
     return TrialEnd(
         number=number,
         status=status,
@@ -299,11 +314,12 @@ def trial_end(folder: Path, number: int, status: Status, seconds: float, detail:
         seconds=round(seconds, 3),
         score=best.score if best else None,
         score_error=best.score_error if best else None,
-        objective=min((evaluation.median_score for evaluation in history), default=None),
+        objective=min(medians, default=None),
         best_epoch=best.epoch if best else None,
         components=best.components if best else {},
-        history=[(evaluation.epoch, evaluation.median_score) for evaluation in history],
+        history=[(evaluation.epoch, value) for evaluation, value in zip(history, medians, strict=True)],
         detail=detail,
+        values=reached(history, objectives),
     )
 
 
@@ -314,24 +330,24 @@ def tracked_metrics(result: dict[str, Any]) -> dict[str, float | None]:
         "median_score": result["median_score"],
         "score_error": result["score_error"],
         "showers_per_second": result["showers_per_second"],
+        "generation_time": result["generation_time"],
         **{f"component.{name}": value for name, value in result["components"].items()},
         **{f"loss.{name}": value for name, value in result["losses"].items()},
     }
 
 
-def best_trials(ledger: Ledger, number: int) -> list[tuple[TrialStart, TrialEnd]]:
-    """The trials with the lowest objective."""
-    scored = [(start, end) for start, end in ledger.ended if end.status in SCORED and end.objective is not None]
-    return sorted(scored, key=lambda trial: trial[1].objective or 0.0)[:number]
+def best_trials(ledger: Ledger, number: int, objectives: Objectives) -> list[tuple[TrialStart, TrialEnd]]:
+    """The trials with the lowest objective; with several, those of the Pareto set with the lowest score."""
+    return (pareto_set(ledger, objectives) if objectives.several else in_order(ledger))[:number]
 
 
-def _best_text(ended: list[TrialEnd]) -> str:
-    scored = [end for end in ended if end.status in SCORED and end.score is not None]
-    if not scored:
+def _best_text(ledger: Ledger, objectives: Objectives) -> str:
+    ranked = best_trials(ledger, len(ledger.trials), objectives)
+    if not ranked:
         return "no score yet"
-    best = min(scored, key=lambda end: end.score or 0.0)
+    if objectives.several:
+        return f"Pareto set of {len(ranked)}"
+    if objectives != SCORE_ALONE:
+        return f"lowest {objectives.text} {ranked[0][1].objective:.4g} (trial {ranked[0][1].number})"
+    best = min((end for _, end in ranked), key=lambda end: end.score or 0.0)
     return f"best {best.score:.3f} ± {best.score_error or 0:.3f} (trial {best.number})"
-
-
-def _key(number: int) -> str:
-    return f"trial-{number}"

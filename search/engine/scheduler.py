@@ -1,4 +1,4 @@
-"""Which trials are stopped early: asynchronous successive halving on the running median."""
+"""Which trials are stopped early: asynchronous successive halving on the running median of the objective."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 
 from search.engine.ledger import TrialEnd
 
-MEDIAN, EPOCH = "median_score", "epoch"
+MEDIAN, EPOCH = "median_objective", "epoch"
 MEDIAN_WINDOW = 3
 logging.getLogger("ray.tune.schedulers").setLevel(logging.ERROR)
 
@@ -18,12 +18,12 @@ logging.getLogger("ray.tune.schedulers").setLevel(logging.ERROR)
 class MedianHalving(AsyncHyperBandScheduler):
     """ASHA that remembers whom it stopped, and that starts from the ledger of earlier trials.
 
-    It looks at the running median of the last validation scores, because the score of a GAN jumps
+    It looks at the running median of the last values on validation, because the score of a GAN jumps
     from evaluation to evaluation.
 
     Args:
         epochs: Training of a trial that is never stopped.
-        first_rung: Epochs at which a trial can first be stopped.
+        first_rung: Epochs at which a trial can first be stopped; ``epochs`` for never.
         reduction_factor: At each rung the best one in so many goes on.
         earlier: Trials that an earlier run of this search finished.
     """

@@ -13,6 +13,8 @@ from rich.console import Console
 from leaderboard.studies import StudyRecord, read_study, write_study
 from search.engine.final import board_pages, final_plans, pictures, train_and_judge
 from search.engine.ledger import SCORED, Ledger
+from search.engine.objectives import SCORE_ALONE
+from search.engine.pareto import pareto_table, write_pareto
 from search.engine.plan import Plan, lock
 from search.engine.progress import clock
 from search.engine.runner import best_trials, ray_session, run_trials, slots
@@ -44,6 +46,9 @@ def run_search(plan: Plan, console: Console, *, resumed: bool, ray_address: str 
         )
         try:
             whole = run_trials(plan, ledger, tracker, console, _deadline(plan, ledger, places, full_trial, began))
+            if plan.objectives.several:
+                record = write_pareto(plan.folder, ledger, plan.objectives, tracker)
+                console.print(pareto_table(record, plan.space.default))
             champions = shortlist(plan, ledger) if whole else []
             if not whole:
                 console.print("Interrupted: the board shows what is done.")
@@ -68,8 +73,8 @@ def _benchmark(
     """Final trainings and judgement; names of the entries, none if the user interrupted them."""
     best = champions[0]
     console.print(
-        f"Champion: trial {best.number}, {best.score:.3f} ± {best.spread:.3f} with fresh noise on validation "
-        f"(of the best {len(champions)})."
+        f"Champion: trial {best.number}, {_named(plan)}{best.value:.3f} ± {best.spread:.3f} with fresh noise on "
+        f"validation (of the best {len(champions)}{' of the Pareto set' if plan.objectives.several else ''})."
     )
     try:
         return train_and_judge(plan, final_plans(plan, ledger, best), tracker, console)
@@ -78,12 +83,19 @@ def _benchmark(
         return []
 
 
+def _named(plan: Plan) -> str:
+    """What a champion's value is; the score of a search for the score goes without saying."""
+    return "" if plan.objectives == SCORE_ALONE else f"{plan.objectives.leading} "
+
+
 def _announce(plan: Plan, ledger: Ledger, console: Console, resumed: bool) -> None:
     console.rule(f"[bold]{plan.title}", align="left")
     varied = ", ".join(plan.space.varied)
     console.print(f"Search in {plan.folder}{' (resumed)' if resumed else ''}, preset {plan.preset_name}")
     console.print(f"{plan.dataset.title}: {plan.dataset.provenance}", highlight=False, soft_wrap=True)
     console.print(f"Searched: {varied}. Sampler {plan.sampler}, seed {plan.seed}.", highlight=False, soft_wrap=True)
+    if plan.objectives != SCORE_ALONE:
+        console.print(f"Minimised: {_minimised(plan)}.", highlight=False, soft_wrap=True)
     if ledger.trials:
         console.print(
             f"{len(ledger.ended)} trials are recorded as ended, {len(ledger.unfinished)} go on where they stopped."
@@ -91,6 +103,11 @@ def _announce(plan: Plan, ledger: Ledger, console: Console, resumed: bool) -> No
     earlier = [path for path in sorted(plan.folder.parent.glob("[0-9]*")) if path != plan.folder]
     if earlier and not resumed:
         console.print(f"Earlier searches are left as they are: {', '.join(path.name for path in earlier)}.")
+
+
+def _minimised(plan: Plan) -> str:
+    names = ", ".join(plan.objectives.names)
+    return f"{names}, as a Pareto set; no trial is stopped early" if plan.objectives.several else names
 
 
 def _estimate(plan: Plan, ledger: Ledger, places: int, console: Console) -> float:
@@ -108,8 +125,9 @@ def _estimate(plan: Plan, ledger: Ledger, places: int, console: Console) -> floa
         )
     else:
         remaining = max(0, plan.trials - sum(end.status != "preempted" for _, end in ledger.ended))
-        search = remaining * TYPICAL_SHARE * full_trial / places
-        text += f"{remaining} trials, most stopped early: about {clock(search)}; final trainings about {clock(final)}."
+        share, stopped = (1.0, "none") if plan.objectives.several else (TYPICAL_SHARE, "most")
+        search = clock(remaining * share * full_trial / places)
+        text += f"{remaining} trials, {stopped} stopped early: about {search}; final trainings about {clock(final)}."
     console.print(text, highlight=False, soft_wrap=True)
     return full_trial
 
@@ -130,7 +148,7 @@ def _deadline(plan: Plan, ledger: Ledger, places: int, full_trial: float, began:
         )
 
     def deadline() -> float:
-        best = best_trials(ledger, 1)
+        best = best_trials(ledger, 1, plan.objectives)
         per_training = full_trial
         if best and best[0][1].epochs:
             per_training = max(full_trial, best[0][1].seconds * plan.epochs / best[0][1].epochs)
@@ -157,6 +175,7 @@ def _final_seconds(plan: Plan, places: int, full_trial: float) -> float:
 def _study_parameters(plan: Plan) -> dict[str, Any]:
     return {
         **{name: value for name, value in plan.identity.items() if name not in ("dataset", "space", "scorecard")},
+        "objective": plan.objectives.text,
         "scorecard": plan.study.scorecard,
         "scorecard_identity": plan.scorecard.identity[:12],
         "dataset_sha256": plan.dataset.sha256[:12],
@@ -182,7 +201,11 @@ def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entri
     if entries:
         more = f"--trials {2 * len(ledger.trials)}"
         console.print(f"More trials    {plan.script} --resume {plan.folder} {more}", highlight=False, soft_wrap=True)
-        console.print(f"A longer one   {plan.script}{plan.data_flags} --hours 1", highlight=False, soft_wrap=True)
+        console.print(
+            f"A longer one   {plan.script}{plan.data_flags}{plan.objective_flag} --hours 1",
+            highlight=False,
+            soft_wrap=True,
+        )
     else:
         console.print(f"Go on          {plan.script} --resume {plan.folder}", highlight=False, soft_wrap=True)
 

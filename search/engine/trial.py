@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from ray import tune
 
 from data_adapters.datasets import Dataset, DatasetFiles
@@ -24,14 +27,16 @@ from data_adapters.streaming import EventStream
 from metrics.judge import Judge
 from metrics.scorecards import scorecard_for
 from models import MODELS
-from models.base import GenerativeModel, TrainingDiverged
+from models.base import GenerativeModel, ShowerGenerator, TrainingDiverged
 from models.config import from_dict
 from search.engine.ledger import Status
-from search.engine.scheduler import MEDIAN_WINDOW
+from search.engine.objectives import GENERATION_TIME, SCORE, SCORE_ALONE, Objectives
+from search.engine.scheduler import MEDIAN, MEDIAN_WINDOW
 from search.engine.study import derive_seed
 
 EPOCHS_TIMED = 3
 EVENTS_TIMED = 2000  # of a sample that is streamed
+TIMINGS = 5  # of a generated sample, where its time is an objective
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class TrialSetup:
 
     Attributes:
         streamed_events: Of a sample that is streamed, train on so many events an epoch; None for all.
+        objectives: What the search minimises.
     """
 
     model: str
@@ -51,6 +57,12 @@ class TrialSetup:
     threads: int = 1
     device: str = "cpu"
     streamed_events: int | None = None
+    objectives: Objectives = SCORE_ALONE
+
+    @property
+    def timings(self) -> int:
+        """How often the generation of one sample is timed."""
+        return TIMINGS if GENERATION_TIME in self.objectives.names else 1
 
     def folder(self, number: int) -> Path:
         return self.trials_folder / f"{number:04d}"
@@ -58,7 +70,12 @@ class TrialSetup:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One look at validation during training."""
+    """One look at validation during training.
+
+    Attributes:
+        median_score: Median of the last three scores.
+        generation_time: Wall time of one generated shower [ms]; None in searches older than it.
+    """
 
     epoch: int
     score: float
@@ -68,6 +85,58 @@ class Evaluation:
     losses: dict[str, float]
     seconds: float
     showers_per_second: float
+    generation_time: float | None = None
+
+    def value(self, objective: str) -> float:
+        """What is minimised under this name."""
+        return objective_value(objective, self.score, self.components, self.generation_time)
+
+
+def objective_value(
+    objective: str, score: float, components: Mapping[str, float], generation_time: float | None
+) -> float:
+    """Of all that is known of a generated sample, what is minimised under this name."""
+    if objective == GENERATION_TIME:
+        assert generation_time is not None, "a search for it has measured it from its first trial on"
+        return generation_time
+    return score if objective == SCORE else components[objective]
+
+
+def running_medians(history: Sequence[Evaluation], objective: str) -> list[float]:
+    """Median of the last three values of an objective, at every evaluation."""
+    values = [evaluation.value(objective) for evaluation in history]
+    return [median(values[max(0, end - MEDIAN_WINDOW) : end]) for end in range(1, len(values) + 1)]
+
+
+def reached(history: Sequence[Evaluation], objectives: Objectives) -> dict[str, float]:
+    """Running median of every objective at the evaluation where that of the leading one is lowest.
+
+    All are of one stretch of the training, so that no trial is credited with values that it never had together. Empty
+    without an evaluation.
+    """
+    if not history:
+        return {}
+    leading = running_medians(history, objectives.leading)
+    best = leading.index(min(leading))
+    return {name: running_medians(history, name)[best] for name in objectives.names}
+
+
+def timed_showers(
+    generator: GenerativeModel | ShowerGenerator, conditions: Mapping[str, NDArray[np.float64]], seed: int, timings: int
+) -> tuple[NDArray[np.float32], float]:
+    """Showers at some conditions, shape (N, V), and the wall time of one [ms]: the shortest of equal generations.
+
+    Whatever else the machine does only adds to it.
+
+    Args:
+        timings: How often the sample is generated.
+    """
+    seconds = []
+    for _ in range(timings):
+        began = time.perf_counter()
+        showers = generator.generate(conditions, seed)
+        seconds.append(time.perf_counter() - began)
+    return showers, 1000 * min(seconds) / len(showers)
 
 
 @lru_cache(maxsize=2)
@@ -127,7 +196,7 @@ class TrialRun:
 
     @property
     def objective(self) -> float | None:
-        return min((evaluation.median_score for evaluation in self.history), default=None)
+        return min(running_medians(self.history, self.setup.objectives.leading), default=None)
 
     @property
     def finished(self) -> bool:
@@ -154,9 +223,8 @@ class TrialRun:
         shutil.rmtree(self.folder / "last", ignore_errors=True)
 
     def _evaluate(self, losses: dict[str, float], showers_per_second: float, start: float) -> Evaluation:
-        showers = self.model.generate(
-            self.reference.conditions, seed=derive_seed(self.seed, "validation", self.model.epoch)
-        )
+        seed = derive_seed(self.seed, "validation", self.model.epoch)
+        showers, generation_time = timed_showers(self.model, self.reference.conditions, seed, self.setup.timings)
         best = self.best
         try:
             judgement = self.judge.judge(showers, errors=False)
@@ -175,6 +243,7 @@ class TrialRun:
             losses=losses,
             seconds=time.perf_counter() - start,
             showers_per_second=showers_per_second,
+            generation_time=generation_time,
         )
 
     def _keep(self, evaluation: Evaluation) -> None:
@@ -246,7 +315,8 @@ class TrialTrainable(tune.Trainable):
             return self._ended("failed", f"{error} ({self._setup.folder(self._config['number'])})")
         if self._run.finished:
             self._run.close()
-        return {**self._state(), **asdict(evaluation), "done": self._run.finished}
+        newest = running_medians(self._run.history, self._setup.objectives.leading)[-1]
+        return {**self._state(), **asdict(evaluation), MEDIAN: newest, "done": self._run.finished}
 
     def cleanup(self) -> None:
         self._run = None

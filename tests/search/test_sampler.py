@@ -13,7 +13,7 @@ from ray.tune.search import Searcher
 
 from search.engine.ledger import Ledger, TrialEnd
 from search.engine.sampler import Budget, LedgerSearch, grid_order
-from search.engine.scheduler import MedianHalving
+from search.engine.scheduler import EPOCH, MEDIAN, MedianHalving
 from search.engine.study import StudyError, derive_seed
 from search.spaces import SPACES
 
@@ -169,7 +169,7 @@ class TestPruner:
         trial: Any = SimpleNamespace(trial_id=name)
         if name not in scheduler._trial_info:
             scheduler.on_trial_add(None, trial)
-        return scheduler.on_trial_result(None, trial, {"epoch": epoch, "median_score": score})
+        return scheduler.on_trial_result(None, trial, {EPOCH: epoch, MEDIAN: score})
 
     def test_the_worse_trial_is_stopped_at_the_rung_and_remembered(self) -> None:
         scheduler = MedianHalving(90, 10, 3, [])
