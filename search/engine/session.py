@@ -73,8 +73,8 @@ def _benchmark(
     """Final trainings and judgement; names of the entries, none if the user interrupted them."""
     best = champions[0]
     console.print(
-        f"Champion: trial {best.number}, {_named(plan)}{best.value:.3f} ± {best.spread:.3f} with fresh noise on "
-        f"validation (of the best {len(champions)}{' of the Pareto set' if plan.objectives.several else ''})."
+        f"Champion: trial {best.number}, {_fresh(plan, best)} with fresh noise on validation "
+        f"(of the best {len(champions)}{' of the Pareto set' if plan.objectives.several else ''})."
     )
     try:
         return train_and_judge(plan, final_plans(plan, ledger, best), tracker, console)
@@ -83,9 +83,11 @@ def _benchmark(
         return []
 
 
-def _named(plan: Plan) -> str:
-    """What a champion's value is; the score of a search for the score goes without saying."""
-    return "" if plan.objectives == SCORE_ALONE else f"{plan.objectives.leading} "
+def _fresh(plan: Plan, best: Reevaluation) -> str:
+    """A champion's value; the score of a search for the score goes without saying."""
+    if plan.objectives == SCORE_ALONE:
+        return f"{best.value:.3f} ± {best.spread:.3f}"
+    return f"{best.objective} {best.value:.4g} ± {best.spread:.2g}"
 
 
 def _announce(plan: Plan, ledger: Ledger, console: Console, resumed: bool) -> None:
