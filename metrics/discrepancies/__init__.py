@@ -5,8 +5,10 @@ from metrics.discrepancies.bin_mean_relative_error import BIN_MEAN_RELATIVE_ERRO
 from metrics.discrepancies.chi_squared import CHI_SQUARED
 from metrics.discrepancies.component import Metric
 from metrics.discrepancies.correlation import CORRELATION
+from metrics.discrepancies.entropic_gromov_wasserstein import ENTROPIC_GROMOV_WASSERSTEIN
 from metrics.discrepancies.gromov_wasserstein import GROMOV_WASSERSTEIN
 from metrics.discrepancies.response_error import RESPONSE_ERROR
+from metrics.discrepancies.separation_power import SEPARATION_POWER
 from metrics.discrepancies.wasserstein import WASSERSTEIN
 
 METRICS: Registry[Metric] = Registry(
@@ -17,4 +19,6 @@ METRICS: Registry[Metric] = Registry(
     CORRELATION,
     GROMOV_WASSERSTEIN,
     CHI_SQUARED,
+    SEPARATION_POWER,
+    ENTROPIC_GROMOV_WASSERSTEIN,
 )
