@@ -36,6 +36,7 @@ class Metric:
         definition: Formula in words and symbols.
         direction: Which way is better.
         perfect: Value for identical samples.
+        largest_for_identical: How far identical samples may lie from it all the same, where the definition has a bias.
         unit: "1" for ratios.
         smallest_sample: Smallest sensible number of reference events in a condition bin.
         cost: ``fast`` (fractions of a millisecond per condition bin and replica) or ``slow``.
@@ -53,4 +54,5 @@ class Metric:
     function: MetricFunction
     direction: Literal["lower"] = "lower"
     perfect: float = 0.0
+    largest_for_identical: float = 0.0
     bootstrap_replicas: int = 1_000_000
