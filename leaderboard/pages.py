@@ -93,6 +93,20 @@ def render_model(row: Row, observables: JsonObject) -> str:
     return _render("model.html", **context)
 
 
+def render_comparison(record: JsonObject, observables: JsonObject, header: Sequence[str]) -> str:
+    """The page of two compared files as HTML."""
+    images = _shown_images(observables["images"])
+    return _render(
+        "comparison.html",
+        record=record,
+        header=header,
+        energies=_energies(observables["histograms"], all_of_them=True),
+        response_plots=[_response_plot(curve) for curve in observables["response"]],
+        images=[_image_plot(layer) for layer in images["layers"]],
+        image_label=_bin_label(images),
+    )
+
+
 def _write_model_page(board: Path, row: Row) -> None:
     observables = read_observables(board, row.entry["id"])
     page = _model_page(board, row.entry["id"])

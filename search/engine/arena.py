@@ -10,6 +10,7 @@ from typing import Any
 
 from data_adapters.command_line import add_data_command
 from data_adapters.registry import UnknownName
+from leaderboard.metrics_command import add_metrics_command
 from search.engine.cli import fail
 
 
@@ -41,11 +42,7 @@ def parser() -> argparse.ArgumentParser:
     )
     leaderboard.set_defaults(run=_leaderboard)
 
-    metrics = commands.add_parser("metrics", help="measure a scorecard's scales again")
-    metrics.add_argument("action", choices=("scales",))
-    metrics.add_argument("--scorecard", default="atlas-photons-v1")
-    metrics.add_argument("--dataset", default="atlas-photons-geant4")
-    metrics.set_defaults(run=_scales)
+    add_metrics_command(commands)
 
     tracking = commands.add_parser("tracking", help="deliver what a tracking server missed")
     tracking.add_argument("search", type=Path, help="folder of a search, like runs/atlas-gan/001")
@@ -129,21 +126,6 @@ def _leaderboard(given: argparse.Namespace) -> int:
     if given.action == "build":
         print(build_pages(board).resolve().as_uri())
     return 1 if content.damaged else 0
-
-
-def _scales(given: argparse.Namespace) -> int:
-    from data_adapters.datasets import DATASETS
-    from metrics import SCORECARDS
-    from metrics.scales import measure_scales
-
-    scorecard, dataset = SCORECARDS[given.scorecard], DATASETS[given.dataset]
-    twin = dataset.twin_split("validation")
-    if twin is None:
-        raise ValueError(f"{dataset.name} has no twin, and the scales are measured on faults of the twin")
-    measured = measure_scales(scorecard, dataset.split("validation"), twin)
-    for name, value in measured.items():
-        print(f"{name:12} measured {value:.10g}  frozen {scorecard.scales[name]:.10g}")
-    return 0
 
 
 def _deliver(given: argparse.Namespace) -> int:

@@ -1,0 +1,112 @@
+"""``arena metrics``: what is measured, and any two files compared."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from data_adapters.registry import UnknownName
+
+
+def add_metrics_command(commands: Any) -> None:  # argparse has no public type for it
+    """Add ``metrics`` with its actions to the subcommands of a parser."""
+    actions = commands.add_parser("metrics", help="list the metrics, compare two files").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    actions.add_parser("list", help="every observable, metric and scorecard").set_defaults(run=_list)
+
+    show = actions.add_parser("show", help="definition and source of one of them")
+    show.add_argument("name")
+    show.set_defaults(run=_show)
+
+    compare = actions.add_parser("compare", help="judge a generated file against a reference")
+    compare.add_argument("reference", type=Path, metavar="REF", help="full simulation, held out")
+    compare.add_argument("generated", type=Path, metavar="GEN", help="generated at the same conditions")
+    compare.add_argument("--twin", type=Path, help="full simulation of the same particles again: gives the floor")
+    compare.add_argument("--detector", help="that the files are of; default: what the files say")
+    compare.add_argument("--scorecard", help="default: the one of the detector")
+    compare.add_argument("--out", type=Path, default=Path("comparison"), help="folder of JSON and page")
+    compare.set_defaults(run=_compare)
+
+    scales = actions.add_parser("scales", help="measure a scorecard's scales again")
+    scales.add_argument("--scorecard", default="atlas-photons-v1")
+    scales.add_argument("--dataset", default="atlas-photons-geant4")
+    scales.set_defaults(run=_scales)
+
+
+def _kinds() -> dict[str, Mapping[str, Any]]:
+    from metrics import METRICS, OBSERVABLES, SCORECARDS
+
+    return {"metric": METRICS, "observable": OBSERVABLES, "scorecard": SCORECARDS}
+
+
+def _list(_given: argparse.Namespace) -> int:
+    for kind, registry in _kinds().items():
+        print(f"{kind}s")
+        width = max(map(len, registry))
+        for name, component in registry.items():
+            print(f"  {name:{width}}  {component.title}")
+    return 0
+
+
+def _show(given: argparse.Namespace) -> int:
+    kinds = _kinds()
+    found = [(kind, registry[given.name]) for kind, registry in kinds.items() if given.name in registry]
+    if not found:
+        raise UnknownName("metric, observable or scorecard", given.name, {n for r in kinds.values() for n in r})
+    for kind, component in found:
+        print(f"{kind} {component.name}")
+        for name, value in _facts(component):
+            print(f"  {name.replace('_', ' '):22} {value}")
+    return 0
+
+
+def _facts(component: Any) -> list[tuple[str, object]]:
+    return [(name, value) for name, value in vars(component).items() if name != "name" and not callable(value)]
+
+
+def _compare(given: argparse.Namespace) -> int:
+    from leaderboard import comparison
+
+    paths = {"reference": given.reference, "generated": given.generated, "twin": given.twin}
+    samples = {name: path and comparison.read_sample(path, given.detector) for name, path in paths.items()}
+    scorecard = comparison.scorecard_of(samples["reference"], given.scorecard)
+    names = {name: path and path.name for name, path in paths.items()}
+    found = comparison.compare(**samples, scorecard=scorecard, names=names)
+    _print(found.record)
+    for path in comparison.write_comparison(found, given.out):
+        print(path)
+    return 0
+
+
+def _print(record: dict[str, Any]) -> None:
+    from leaderboard.comparison import HEADER, table
+
+    print(f"{record['detector']}, {record['num_events']} events, {record['scorecard']}; lower is better")
+    for name, parts in record["matching"].items():
+        for part in parts or ():
+            print(
+                f"{name}: paired with the nearest conditions; {part['condition']} differs by {part['mean']:.3g} "
+                f"{part['unit']} on average, {part['largest']:.3g} at most"
+            )
+    rows = [HEADER, *table(record)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+    for row in rows:
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _scales(given: argparse.Namespace) -> int:
+    from data_adapters.datasets import DATASETS
+    from metrics import SCORECARDS
+    from metrics.scales import measure_scales
+
+    scorecard, dataset = SCORECARDS[given.scorecard], DATASETS[given.dataset]
+    twin = dataset.twin_split("validation")
+    if twin is None:
+        raise ValueError(f"{dataset.name} has no twin, and the scales are measured on faults of the twin")
+    measured = measure_scales(scorecard, dataset.split("validation"), twin)
+    for name, value in measured.items():
+        print(f"{name:12} measured {value:.10g}  frozen {scorecard.scales[name]:.10g}")
+    return 0
