@@ -10,7 +10,7 @@ from metrics.condition_bin import ConditionBin, Measurement
 from metrics.discrepancies.component import Metric
 
 BLOCK = 2**17  # numbers worked on at a time, so that they stay in the cache
-RUN = 16  # positions summed one after another, for many runs and all replicas at once
+RUN = 8  # positions summed one after another, for many runs and all replicas at once
 
 
 def wasserstein_1d(r: NDArray[np.float64], g: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -52,14 +52,15 @@ def _weighted_distances(
     """The distances for weights of shape (n, K), a column for each replica; shape (K,)."""
     both = np.concatenate([r, g])
     order = np.argsort(both)
-    steps = np.where(order < len(r), 1.0, -1.0)
-    gaps = np.diff(both[order], append=both[order[-1]])
-    filling = -len(order) % RUN  # positions that neither step nor count, to fill the last run
-    events, steps, gaps = (np.pad(part, (0, filling)) for part in (order % len(r), steps, gaps))
+    positions = -(-len(order) // RUN) * RUN  # the last run is filled with positions that neither step nor count
+    events, steps, gaps = np.zeros(positions, dtype=np.intp), np.zeros(positions), np.zeros(positions)
+    np.remainder(order, len(r), out=events[: len(order)])
+    steps[: len(order)] = np.where(order < len(r), 1.0, -1.0)
+    gaps[: len(order) - 1] = np.diff(both[order])
     replicas = weights.shape[1]
     height, total = np.zeros(replicas), np.zeros(replicas)
     block = max(1, BLOCK // (RUN * max(1, replicas))) * RUN
-    for start in range(0, len(events), block):
+    for start in range(0, positions, block):
         here = slice(start, start + block)
         difference = weights[events[here]]
         difference *= steps[here, None]
