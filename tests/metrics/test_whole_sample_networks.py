@@ -1,0 +1,296 @@
+"""Metrics that train networks: known answers, faults, determinism, bad input."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm
+
+from data_adapters.detector import Axis, Condition, Detector, Layer
+from data_adapters.events import Events
+from metrics.networks.inputs import block_factors, blocks, condition_columns, layer_sums, logarithm
+from metrics.networks.parts import rotated_parts
+from metrics.networks.scores import (
+    Scores,
+    auc_influence,
+    calibrated,
+    calibration_error,
+    clustered_variance,
+    jensen_shannon,
+    roc_auc,
+    weights,
+)
+from metrics.networks.training import reproducible
+from metrics.whole_sample.classifier import (
+    CLASSIFIER_HIGH,
+    CLASSIFIER_LOW,
+    classifier_auc_high,
+    classifier_auc_low,
+    low_level_inputs,
+    mean_area,
+)
+from metrics.whole_sample.component import SamplePair
+
+DETECTOR = Detector(
+    "toy",
+    "toy",
+    (Layer("only", (Axis.numbered("x", 6), Axis.numbered("y", 4))),),
+    (Condition("incident_energy", "MeV", bins=True, energy=True),),
+)
+
+
+def toy_events(num: int, seed: int, scale: float = 1.0, detector: Detector = DETECTOR) -> Events:
+    """Energies of 1, 2 and 4 GeV shared among the cells at random, response 0.8 ± 0.05."""
+    rng = np.random.default_rng(seed)
+    energy = np.array([1000.0, 2000.0, 4000.0])[np.arange(num) % 3]
+    shares = rng.gamma(1.0, size=(num, detector.num_cells))
+    shares /= shares.sum(axis=1, keepdims=True)
+    response = shares * (energy * scale * rng.normal(0.8, 0.05, num))[:, None]
+    return Events(detector, {"incident_energy": energy}, response.astype(np.float32), np.arange(num, dtype=np.uint64))
+
+
+def pair(num: int = 1000, shift: float = 0.0, scale: float = 1.0, features: int = 4) -> SamplePair:
+    """Independent samples; features of unit Gaussians, the generated ones moved along the diagonal by ``shift``."""
+    rng = np.random.default_rng(7)
+    reference, generated = rng.normal(size=(2, num, features))
+    return SamplePair(
+        toy_events(num, 1),
+        toy_events(num, 2, scale),
+        np.arange(num) % 3,
+        reference,
+        generated + shift / math.sqrt(features),
+    )
+
+
+# Rank AUC and its error
+
+
+def test_auc_counts_pairs_and_halves_ties() -> None:
+    scores = Scores(np.array([3.0, 2.0, 1.0]), np.array([2.0, 0.0]))
+    assert roc_auc(scores) == pytest.approx((2 + 1.5 + 1) / 6)
+    assert roc_auc(Scores(scores.generated, scores.reference)) == pytest.approx(1 - 4.5 / 6)
+
+
+def test_auc_is_of_unrounded_scores() -> None:
+    """Probabilities of these scores are 1.0 to the last digit; their order is still known."""
+    scores = Scores(np.array([41.0, 43.0]), np.array([40.0, 42.0]))
+    assert roc_auc(scores) == 0.75
+
+
+def test_error_of_the_auc_is_its_scatter() -> None:
+    """2 000 samples of 100 Gaussian pairs a standard deviation apart, correlated by 0.5 within a pair."""
+    rng = np.random.default_rng(0)
+    areas, variances = [], []
+    for _ in range(2000):
+        common, first, second = rng.normal(size=(3, 100)) * math.sqrt(0.5)
+        scores = Scores(common + first + 1, common + second)
+        areas.append(roc_auc(scores))
+        variances.append(clustered_variance(auc_influence(scores), np.arange(100)))
+    assert np.mean(areas) == pytest.approx(norm.cdf(1 / math.sqrt(2)), abs=0.003)
+    assert math.sqrt(np.mean(variances)) == pytest.approx(np.std(areas), rel=0.06)
+
+
+def test_events_of_one_particle_count_once() -> None:
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=(2, 50))
+    once = clustered_variance(auc_influence(Scores(first, second)), np.arange(50))
+    fourfold = auc_influence(Scores(np.repeat(first, 4), np.repeat(second, 4)))
+    assert clustered_variance(fourfold, np.repeat(np.arange(50), 4)) == pytest.approx(once)
+    assert clustered_variance(fourfold, np.arange(200)) == pytest.approx(once / 4)
+
+
+# Calibration
+
+
+def test_calibrated_classifier_knows_probabilities_weights_and_divergence() -> None:
+    """Gaussians at ±1/2: p = 1/(1 + e^−x); divergence by numerical integration. The scores are 5x + 3."""
+    rng = np.random.default_rng(2)
+    samples = [Scores(*(5 * (rng.normal(size=20_000) + centre) + 3 for centre in (0.5, -0.5))) for _ in range(2)]
+    probability = calibrated(*samples)
+    x = (samples[1].reference - 3) / 5
+    np.testing.assert_allclose(probability.reference, 1 / (1 + np.exp(-x)), atol=0.02)
+    np.testing.assert_allclose(weights(probability.reference), np.exp(x), rtol=0.15)
+    grid = np.linspace(-9, 9, 10_001)
+    mixture = (norm.pdf(grid, 0.5) + norm.pdf(grid, -0.5)) / 2
+    divergence = np.trapezoid(norm.pdf(grid, 0.5) * np.log2(norm.pdf(grid, 0.5) / mixture), grid)
+    assert jensen_shannon(probability) == pytest.approx(divergence, abs=0.006)
+    assert calibration_error(probability) < 0.02
+    overconfident = Scores(
+        *(np.clip(3 * (p - 0.5) + 0.5, 0, 1) for p in (probability.reference, probability.generated))
+    )
+    assert calibration_error(overconfident) > 0.1
+
+
+def test_divergence_of_separated_samples_is_one_bit() -> None:
+    assert jensen_shannon(Scores(np.ones(3), np.zeros(3))) == pytest.approx(1)
+    assert jensen_shannon(Scores(np.full(3, 0.5), np.full(3, 0.5))) == pytest.approx(0)
+
+
+# Parts
+
+
+def test_every_event_is_tested_once_and_particles_stay_together() -> None:
+    identity = np.repeat(np.arange(40, dtype=np.uint64), 5)
+    tested = []
+    for parts in rotated_parts(identity, 3):
+        groups = [set(identity[part]) for part in (parts.train, parts.validation, parts.test)]
+        assert not (groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2])
+        assert sum(map(len, groups)) == 40
+        tested.append(parts.test)
+    np.testing.assert_array_equal(np.sort(np.concatenate(tested)), np.arange(200))
+    seeds = {parts.seed for seed in (0, 1) for parts in rotated_parts(identity, seed)}
+    assert len(seeds) == 10
+
+
+def test_too_few_events_are_refused_with_numbers() -> None:
+    with pytest.raises(ValueError, match="49 events of 49 independent particles came; 5 trainings need at least 50"):
+        classifier_auc_high(pair(49), 0)
+    with pytest.raises(ValueError, match="60 events of 4 independent particles"):
+        list(rotated_parts(np.repeat(np.arange(4, dtype=np.uint64), 15), 0))
+    with pytest.raises(ValueError, match="0 events of 0"):
+        list(rotated_parts(np.empty(0, dtype=np.uint64), 0))
+
+
+# Inputs
+
+
+def test_blocks_hold_all_energy_and_are_few_enough() -> None:
+    assert block_factors((6, 4), 24) == (1, 1)
+    assert block_factors((51, 51, 25), 4096) == (3, 3, 2)  # 17 × 17 × 13 = 3757
+    large = Detector(
+        "large", "large", (Layer("volume", tuple(Axis.numbered(name, 40) for name in "xyz")),), DETECTOR.conditions
+    )
+    events = toy_events(5, 0, detector=large)
+    summed = blocks(events)
+    assert summed.shape[1] <= 4096
+    np.testing.assert_allclose(summed.sum(axis=1), events.response.sum(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(blocks(toy_events(5, 0)), toy_events(5, 0).response)
+
+
+def test_sums_of_layers_and_all() -> None:
+    layers = (Layer("a", (Axis.numbered("x", 2),)), Layer("b", (Axis.numbered("x", 3),)))
+    detector = Detector("two", "two", layers, DETECTOR.conditions)
+    response = np.array([[1, 2, 3, 4, 5]], dtype=np.float32)
+    events = Events(detector, {"incident_energy": np.array([20.0])}, response, np.zeros(1, dtype=np.uint64))
+    np.testing.assert_array_equal(layer_sums(events), [[3, 12, 15]])
+
+
+def test_conditions_as_columns() -> None:
+    conditions = (*DETECTOR.conditions, Condition("alignment", "1", categories=3), Condition("angle", "rad"))
+    columns = {
+        "incident_energy": np.array([1.0, math.e]),
+        "alignment": np.array([2.0, 0.0]),
+        "angle": np.array([0, 5.0]),
+    }
+    events = Events(
+        replace(DETECTOR, conditions=conditions), columns, np.zeros((2, 24), np.float32), np.arange(2, dtype=np.uint64)
+    )
+    np.testing.assert_allclose(condition_columns(events), [[0, 0, 0, 1, 0], [1, 1, 0, 0, 5]])
+
+
+def test_logarithm_keeps_signs_and_zero() -> None:
+    np.testing.assert_allclose(logarithm(np.array([-1.0, 0.0, 1.0]), 1.0), [-math.log(2), 0, math.log(2)])
+
+
+def test_inputs_are_finite_for_empty_and_constant_cells() -> None:
+    empty = toy_events(60, 0).with_response(np.zeros((60, 24), dtype=np.float32))
+    for values in low_level_inputs(empty, toy_events(60, 1)):
+        assert np.isfinite(values).all()
+
+
+# Classifier
+
+
+@pytest.mark.parametrize("distance", [0.0, 1.0, 2.0])
+def test_auc_of_gaussians_is_the_analytic_one(distance: float) -> None:
+    """The best classifier of two Gaussians at distance d has the AUC Φ(d/√2)."""
+    outcome = classifier_auc_high(pair(1500, shift=distance), 0)
+    expected = float(norm.cdf(distance / math.sqrt(2)))
+    assert outcome.value == pytest.approx(expected, abs=3 * outcome.error + 0.005)
+    assert outcome.error < 0.02
+    assert outcome.details["sees_fault"]
+    assert len(outcome.details["auc_of_trainings"]) == 5
+
+
+def test_identical_distributions_cannot_be_told_apart_by_cells() -> None:
+    outcome = classifier_auc_low(pair(), 0)
+    assert outcome.value == pytest.approx(0.5, abs=3 * outcome.error)
+    assert outcome.error < 0.03
+    assert abs(outcome.details["jensen_shannon_bits"]) < 0.02
+    assert outcome.details["weights"]["generated"]["above_10"] == 0
+
+
+def test_energy_scale_is_noticed_by_cells_and_not_by_untouched_features() -> None:
+    faulty = pair(scale=1.1)
+    low, high = classifier_auc_low(faulty, 0), classifier_auc_high(faulty, 0)
+    assert low.value - 0.5 > 5 * low.error
+    assert abs(high.value - 0.5) < 3 * high.error
+
+
+def test_generated_events_without_fluctuation_are_noticed() -> None:
+    normal = pair(300)
+    collapsed = replace(normal, generated_features=np.zeros_like(normal.generated_features))
+    assert classifier_auc_high(collapsed, 0).value > 0.9
+    swapped = replace(
+        normal, reference_features=collapsed.generated_features, generated_features=normal.reference_features
+    )
+    outcome = classifier_auc_high(swapped, 0)
+    assert outcome.value > 0.9
+    assert outcome.error > 0
+
+
+def test_check_says_plainly_when_a_fault_is_not_noticed() -> None:
+    """Sixty events do not show half a standard deviation; nor must the remark then say that all is well."""
+    outcome = classifier_auc_high(pair(60), 0)
+    assert not outcome.details["sees_fault"]
+    assert "does not notice" in outcome.details["remark"]
+
+
+def test_same_seed_same_numbers_and_the_state_of_torch_is_left_alone() -> None:
+    sample = pair(200)
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    threads = torch.get_num_threads()
+    first = classifier_auc_low(sample, 1).to_json()
+    assert torch.rand(1) == expected
+    assert torch.get_num_threads() == threads
+    assert classifier_auc_low(sample, 1).to_json() == first
+    assert classifier_auc_low(sample, 2).to_json() != first
+
+
+def test_state_is_restored_after_an_error() -> None:
+    state = torch.get_rng_state()
+    with pytest.raises(RuntimeError, match="stopped"), reproducible(1):
+        raise RuntimeError("stopped")
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_trainings_that_scatter_add_to_the_error() -> None:
+    parts = list(rotated_parts(np.arange(500, dtype=np.uint64), 0))
+    rng = np.random.default_rng(3)
+    equal = [Scores(rng.normal(size=100) + 1, rng.normal(size=100))] * 5
+    unequal = [Scores(rng.normal(size=100) + shift, rng.normal(size=100)) for shift in (0, 0, 1, 2, 4)]
+    units = np.arange(500)
+    assert mean_area(equal, parts, units).error == pytest.approx(0.034 / math.sqrt(5), rel=0.2)
+    assert mean_area(unequal, parts, units).error > 0.08
+
+
+def test_they_are_cheap_to_import() -> None:
+    code = (
+        "import metrics.whole_sample.classifier, sys; "
+        "print([m for m in ('torch', 'scipy', 'sklearn') if m in sys.modules])"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert printed.strip() == "[]"
+
+
+def test_metrics_state_what_they_are() -> None:
+    for metric in (CLASSIFIER_HIGH, CLASSIFIER_LOW):
+        assert (metric.direction, metric.perfect) == ("to_perfect", 0.5)
