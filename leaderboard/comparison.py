@@ -18,16 +18,18 @@ from data_adapters.registry import UnknownName
 from leaderboard.pages import render_comparison
 from leaderboard.records import JsonObject, write_atomically
 from leaderboard.text import NOTHING, component_title, count, significant, with_error
-from metrics import METRICS, histograms_for_plots, mean_images, response_against_energy
+from metrics import METRICS, WHOLE_SAMPLE_METRICS, histograms_for_plots, mean_images, response_against_energy
 from metrics.judge import SCORE, Judge
 from metrics.judgement import Judgement
 from metrics.matching import Matched, match
 from metrics.scorecard import Scorecard
 from metrics.scorecards import SCORECARDS
 from metrics.scorecards.generic import generic_scorecard
+from metrics.whole_sample_report import whole_sample_report
 from metrics.worth import CONFIDENCE, worth
 
 RECORD_FILE, PAGE_FILE = "comparison.json", "comparison.html"
+WHOLE_SAMPLE_HEADER = ("metric of whole samples", "value ± error", "floor", "perfect", "remark")
 HEADER = ("metric", "value ± error", "floor", "excess ± error", "p", "worth, events")
 
 
@@ -40,7 +42,13 @@ class Comparison:
 
 
 def compare(
-    reference: Events, generated: Events, twin: Events | None, scorecard: Scorecard, names: Mapping[str, str | None]
+    reference: Events,
+    generated: Events,
+    twin: Events | None,
+    scorecard: Scorecard,
+    names: Mapping[str, str | None],
+    *,
+    whole_sample: bool = False,
 ) -> Comparison:
     """Judge a generated sample of any conditions.
 
@@ -49,12 +57,14 @@ def compare(
 
     Args:
         names: What ``reference``, ``generated`` and ``twin`` are called on the page.
+        whole_sample: Whether to add the metrics of whole samples, some of which compare every event with every other.
     Raises: InvalidEvents, ValueError if the samples cannot be compared, or are too small for the scorecard.
     """
     paired = match(reference, generated)
     again = None if twin is None else match(reference, twin)
     judge = Judge(scorecard, reference, None if again is None else reference.with_response(again.response))
     judgement = judge.judge(paired.response)
+    null = None if again is None else again.response
     record = {
         "names": dict(names),
         "detector": reference.detector.name,
@@ -63,9 +73,10 @@ def compare(
         "scorecard_identity": scorecard.identity,
         "matching": {"generated": _mismatch(paired), "twin": None if again is None else _mismatch(again)},
         "metrics": list(_rows(judge, judgement)),
+        "whole_sample": whole_sample_rows(scorecard, reference, paired.response, null) if whole_sample else [],
         "judgement": judgement.to_json(),
     }
-    return Comparison(record, _plots(reference, paired.response, None if again is None else again.response, scorecard))
+    return Comparison(record, _plots(reference, paired.response, null, scorecard))
 
 
 def scorecard_of(reference: Events, name: str | None) -> Scorecard:
@@ -98,7 +109,7 @@ def read_sample(path: Path, detector: str | None) -> Events:
 
 def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
     """Write the record and the page; returns their paths."""
-    page = render_comparison(comparison.record, comparison.observables, HEADER)
+    page = render_comparison(comparison.record, comparison.observables, HEADER, WHOLE_SAMPLE_HEADER)
     text = json.dumps(comparison.record, allow_nan=False, ensure_ascii=False, indent=1)
     write_atomically(folder / RECORD_FILE, text)
     write_atomically(folder / PAGE_FILE, page)
@@ -108,6 +119,20 @@ def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
 def table(record: JsonObject) -> list[tuple[str, ...]]:
     """Rows of ``HEADER`` as people read them."""
     return [tuple(row["shown"]) for row in record["metrics"]]
+
+
+def whole_sample_rows(
+    scorecard: Scorecard, reference: Events, response: NDArray[np.float32], twin: NDArray[np.float32] | None
+) -> list[JsonObject]:
+    """Metrics of whole samples as plain JSON values, with what people read (``shown``) beside them."""
+    rows = [row.to_json() for row in whole_sample_report(scorecard, reference, response, twin)]
+    return [row | {"shown": _shown_whole_sample(row)} for row in rows]
+
+
+def _shown_whole_sample(row: JsonObject) -> list[str]:
+    metric = WHOLE_SAMPLE_METRICS[row["name"]]
+    values = (_signed_with_error(row[name]) if row[name] else NOTHING for name in ("outcome", "floor"))
+    return [metric.title, *values, f"{metric.perfect:g}", row["reason"]]
 
 
 def _mismatch(matched: Matched) -> list[JsonObject]:

@@ -27,6 +27,7 @@ def add_metrics_command(commands: Any) -> None:  # argparse has no public type f
     compare.add_argument("--twin", type=Path, help="full simulation of the same particles again: gives the floor")
     compare.add_argument("--detector", help="that the files are of; default: what the files say")
     compare.add_argument("--scorecard", help="default: the one of the detector")
+    compare.add_argument("--whole-sample", action="store_true", help="also the metrics of whole samples (slower)")
     compare.add_argument("--out", type=Path, default=Path("comparison"), help="folder of JSON and page")
     compare.set_defaults(run=_compare)
 
@@ -37,9 +38,14 @@ def add_metrics_command(commands: Any) -> None:  # argparse has no public type f
 
 
 def _kinds() -> dict[str, Mapping[str, Any]]:
-    from metrics import METRICS, OBSERVABLES, SCORECARDS
+    from metrics import METRICS, OBSERVABLES, SCORECARDS, WHOLE_SAMPLE_METRICS
 
-    return {"metric": METRICS, "observable": OBSERVABLES, "scorecard": SCORECARDS}
+    return {
+        "metric": METRICS,
+        "whole-sample metric": WHOLE_SAMPLE_METRICS,
+        "observable": OBSERVABLES,
+        "scorecard": SCORECARDS,
+    }
 
 
 def _list(_given: argparse.Namespace) -> int:
@@ -74,7 +80,7 @@ def _compare(given: argparse.Namespace) -> int:
     samples = {name: path and comparison.read_sample(path, given.detector) for name, path in paths.items()}
     scorecard = comparison.scorecard_of(samples["reference"], given.scorecard)
     names = {name: path and path.name for name, path in paths.items()}
-    found = comparison.compare(**samples, scorecard=scorecard, names=names)
+    found = comparison.compare(**samples, scorecard=scorecard, names=names, whole_sample=given.whole_sample)
     _print(found.record)
     for path in comparison.write_comparison(found, given.out):
         print(path)
@@ -82,7 +88,7 @@ def _compare(given: argparse.Namespace) -> int:
 
 
 def _print(record: dict[str, Any]) -> None:
-    from leaderboard.comparison import HEADER, table
+    from leaderboard.comparison import HEADER, WHOLE_SAMPLE_HEADER, table
 
     print(f"{record['detector']}, {record['num_events']} events, {record['scorecard']}; lower is better")
     for name, parts in record["matching"].items():
@@ -91,8 +97,14 @@ def _print(record: dict[str, Any]) -> None:
                 f"{name}: paired with the nearest conditions; {part['condition']} differs by {part['mean']:.3g} "
                 f"{part['unit']} on average, {part['largest']:.3g} at most"
             )
-    rows = [HEADER, *table(record)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+    _print_table([HEADER, *table(record)])
+    if record["whole_sample"]:
+        print()
+        _print_table([WHOLE_SAMPLE_HEADER, *(tuple(row["shown"]) for row in record["whole_sample"])])
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 

@@ -93,13 +93,16 @@ def render_model(row: Row, observables: JsonObject) -> str:
     return _render("model.html", **context)
 
 
-def render_comparison(record: JsonObject, observables: JsonObject, header: Sequence[str]) -> str:
+def render_comparison(
+    record: JsonObject, observables: JsonObject, header: Sequence[str], whole_sample_header: Sequence[str]
+) -> str:
     """The page of two compared files as HTML."""
     images = _shown_images(observables["images"])
     return _render(
         "comparison.html",
         record=record,
         header=header,
+        whole_sample_header=whole_sample_header,
         energies=_energies(observables["histograms"], all_of_them=True),
         response_plots=[_response_plot(curve) for curve in observables["response"]],
         images=[_image_plot(layer) for layer in images["layers"]],

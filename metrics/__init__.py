@@ -10,12 +10,14 @@ from metrics.faults import FAULTS
 from metrics.histograms import histograms_for_plots, mean_images, response_against_energy
 from metrics.observables import OBSERVABLES
 from metrics.scorecards import SCORECARDS
+from metrics.whole_sample import WHOLE_SAMPLE_METRICS
 
 __all__ = [
     "FAULTS",
     "METRICS",
     "OBSERVABLES",
     "SCORECARDS",
+    "WHOLE_SAMPLE_METRICS",
     "histograms_for_plots",
     "mean_images",
     "response_against_energy",

@@ -1,1 +1,21 @@
 """Metrics of whole samples, for the benchmark: they train networks or compare event with event."""
+
+from data_adapters.registry import Registry
+from metrics.whole_sample.component import Outcome, SamplePair, WholeSampleMetric
+from metrics.whole_sample.frechet import FRECHET
+from metrics.whole_sample.kernel import KERNEL
+from metrics.whole_sample.neighbours import COVERAGE, DENSITY, PRECISION, RECALL
+from metrics.whole_sample.optimisation_3dgan import OPTIMISATION_3DGAN
+
+WHOLE_SAMPLE_METRICS: Registry[WholeSampleMetric] = Registry(
+    "whole-sample metric",
+    FRECHET,
+    KERNEL,
+    PRECISION,
+    RECALL,
+    DENSITY,
+    COVERAGE,
+    OPTIMISATION_3DGAN,
+)
+
+__all__ = ["WHOLE_SAMPLE_METRICS", "Outcome", "SamplePair", "WholeSampleMetric"]

@@ -99,6 +99,7 @@ REGISTRIES: dict[str, Callable[[], Mapping[str, Any]]] = {
     "scorecards": _of_metrics("SCORECARDS"),
     "spaces": _spaces,
     "studies": _studies,
+    "whole-sample-metrics": _of_metrics("WHOLE_SAMPLE_METRICS"),
 }
 
 

@@ -16,7 +16,7 @@ from leaderboard.ranking import Table, tables
 from leaderboard.records import JsonObject, read_board
 from leaderboard.studies import StudyRecord, read_studies
 from leaderboard.text import with_error
-from metrics import METRICS, OBSERVABLES, SCORECARDS
+from metrics import METRICS, OBSERVABLES, SCORECARDS, WHOLE_SAMPLE_METRICS
 from metrics.scorecards.atlas_photons import ATLAS_PHOTONS_V1 as BORROWED
 from metrics.scorecards.generic import EVENTS_IN_A_BIN, MOST_BINS
 from search.spaces import Space
@@ -24,6 +24,25 @@ from search.studies import STUDIES
 
 PageText = Callable[[], str]
 MADE_BY = "<!-- Made by `arena docs`; changes belong into the code. -->\n"
+
+METRICS_INTRODUCTION = """
+# Metrics
+
+Definitions, in the words of the code. They need no study: any two files are judged by
+
+    arena metrics compare REFERENCE GENERATED --twin TWIN --out FOLDER
+
+which prints a table, and writes `comparison.json` and a page with plots, `comparison.html`. The twin, full simulation
+of the same particles again, gives the floor: without one there is no excess over it, no p-value, and no number of
+events that the sample is worth. Events at other conditions than the reference's are paired with the nearest, and the
+mismatch is stated. `arena metrics list` and `arena metrics show NAME` say what there is.
+"""
+WHOLE_SAMPLE_INTRODUCTION = """
+## Metrics of whole samples
+
+Computed once, by `arena metrics compare --whole-sample`, of the distributions of the scorecard, each minus the mean and
+over the standard deviation of the reference in its condition bin.
+"""
 
 
 def write_documentation(folder: Path, results_from: Path | None = None) -> list[Path]:
@@ -115,7 +134,7 @@ def _space_rows(space: Space, limited: Space) -> Iterator[Sequence[str]]:
 
 def metrics_page() -> str:
     """Observables, metrics and scorecards as registered."""
-    parts = ["\n# Metrics\n\nDefinitions, in the words of the code.\n"]
+    parts = [METRICS_INTRODUCTION]
     parts.append("\n## Observables\n")
     parts.append(
         _table(
@@ -126,8 +145,41 @@ def metrics_page() -> str:
     parts.append("\n## Metrics\n")
     parts.append(
         _table(
-            ("name", "definition", "better", "perfect", "unit", "source"),
-            ((f"`{m.name}`", m.definition, m.direction, f"{m.perfect:g}", m.unit, m.source) for m in METRICS.values()),
+            ("name", "definition", "better", "perfect", "unit", "smallest sample", "source"),
+            (
+                (
+                    f"`{m.name}`",
+                    m.definition,
+                    m.direction,
+                    f"{m.perfect:g}",
+                    m.unit,
+                    f"{m.smallest_sample} a bin",
+                    m.source,
+                )
+                for m in METRICS.values()
+            ),
+        )
+    )
+    parts.append(WHOLE_SAMPLE_INTRODUCTION)
+    parts.append(
+        "Computed once, by `arena metrics compare --whole-sample`, of the distributions of the scorecard, each\n"
+    )
+    parts.append("minus the mean and over the standard deviation of the reference in its condition bin.\n")
+    parts.append(
+        _table(
+            ("name", "definition", "better", "perfect", "unit", "smallest sample", "source"),
+            (
+                (
+                    f"`{m.name}`",
+                    m.definition,
+                    m.direction.replace("_", " "),
+                    f"{m.perfect:g}",
+                    m.unit,
+                    str(m.smallest_sample),
+                    m.source,
+                )
+                for m in WHOLE_SAMPLE_METRICS.values()
+            ),
         )
     )
     for card in SCORECARDS.values():

@@ -26,7 +26,7 @@ def run(*arguments: object) -> int:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("comparison")
-    assert run("compare", PIONS[0], PIONS[1], "--twin", PIONS[2], "--out", out) == 0
+    assert run("compare", PIONS[0], PIONS[1], "--twin", PIONS[2], "--whole-sample", "--out", out) == 0
     return out
 
 
@@ -37,6 +37,10 @@ def test_full_simulation_is_found_to_be_one(folder: Path) -> None:
     assert rows["score"]["p_value"] > 0.01
     assert rows["score"]["value"] < rows["score"]["floor"]["value"] + 3 * rows["score"]["excess"]["error"]
     assert rows["wasserstein"]["worth"]["at_least"] > 5000
+    whole = {row["name"]: row for row in record["whole_sample"]}
+    assert whole["coverage"]["outcome"]["value"] == pytest.approx(whole["coverage"]["floor"]["value"], abs=0.02)
+    assert whole["optimisation_3dgan"]["outcome"] is None
+    assert whole["optimisation_3dgan"]["reason"]
 
 
 def test_page_shows_names_numbers_and_plots(folder: Path) -> None:
