@@ -1,6 +1,7 @@
 """Metrics of whole samples, for the benchmark: they train networks or compare event with event."""
 
 from data_adapters.registry import Registry
+from metrics.whole_sample.classifier import CLASSIFIER_HIGH, CLASSIFIER_LOW
 from metrics.whole_sample.component import Outcome, SamplePair, WholeSampleMetric
 from metrics.whole_sample.frechet import FRECHET
 from metrics.whole_sample.kernel import KERNEL
@@ -15,6 +16,8 @@ WHOLE_SAMPLE_METRICS: Registry[WholeSampleMetric] = Registry(
     RECALL,
     DENSITY,
     COVERAGE,
+    CLASSIFIER_HIGH,
+    CLASSIFIER_LOW,
     OPTIMISATION_3DGAN,
 )
 
