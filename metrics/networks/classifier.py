@@ -15,7 +15,9 @@ from metrics.networks.scores import Scores
 from metrics.networks.training import Schedule, dense_network, fit, numbers, outputs, reproducible, tensor
 
 HIDDEN, DROPOUT = (128, 128), 0.2
-SCHEDULE = Schedule(learning_rate=1e-3, weight_decay=1e-2, batch_size=128, most_epochs=60, patience=10)
+SCHEDULE = Schedule(
+    learning_rate=1e-3, weight_decay=1e-2, batch_size=128, most_epochs=60, patience=10, most_shown=2_000_000
+)
 
 Floats = NDArray[np.float64]
 

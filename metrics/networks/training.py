@@ -21,13 +21,19 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 @dataclass(frozen=True)
 class Schedule:
     """How a network is trained: Adam with decoupled weight decay, until the validation loss has not fallen for
-    ``patience`` epochs; the network of the best epoch is kept."""
+    ``patience`` epochs; the network of the best epoch is kept. A large sample is shown in fewer epochs, so that at most
+    ``most_shown`` events are shown in all, each counted as often as it is seen."""
 
     learning_rate: float
     weight_decay: float
     batch_size: int
     most_epochs: int
     patience: int
+    most_shown: int
+
+    def epochs(self, num_events: int) -> int:
+        """Most epochs for so many events, at least one."""
+        return max(1, min(self.most_epochs, self.most_shown // num_events))
 
 
 @contextmanager
@@ -69,7 +75,7 @@ def fit(
         network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay, foreach=True
     )
     best_loss, best_epoch, best_state = float("inf"), 0, copy.deepcopy(network.state_dict())
-    for epoch in range(1, schedule.most_epochs + 1):
+    for epoch in range(1, schedule.epochs(len(training[0])) + 1):
         _train_epoch(network, loss, training, optimizer, schedule.batch_size)
         current = float(loss(outputs(network, validation[0]), validation[1]))
         if current < best_loss:
