@@ -3,6 +3,7 @@
 from data_adapters.registry import Registry
 from metrics.whole_sample.classifier import CLASSIFIER_HIGH, CLASSIFIER_LOW
 from metrics.whole_sample.component import Outcome, SamplePair, WholeSampleMetric
+from metrics.whole_sample.energy_regression import ENERGY_REGRESSION_BIAS, ENERGY_REGRESSION_RESOLUTION
 from metrics.whole_sample.frechet import FRECHET
 from metrics.whole_sample.kernel import KERNEL
 from metrics.whole_sample.neighbours import COVERAGE, DENSITY, PRECISION, RECALL
@@ -18,6 +19,8 @@ WHOLE_SAMPLE_METRICS: Registry[WholeSampleMetric] = Registry(
     COVERAGE,
     CLASSIFIER_HIGH,
     CLASSIFIER_LOW,
+    ENERGY_REGRESSION_BIAS,
+    ENERGY_REGRESSION_RESOLUTION,
     OPTIMISATION_3DGAN,
 )
 
