@@ -47,7 +47,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Area:
+class Area:
     """Mean AUC of K trainings with its standard error, and that of each training."""
 
     value: float
@@ -65,7 +65,7 @@ def _trained(inputs: tuple[Floats, Floats], parts: Sequence[Parts]) -> list[Trai
     return [train_classifier(*inputs, part) for part in parts]
 
 
-def mean_area(tests: Sequence[Scores], parts: Sequence[Parts], units: NDArray[np.intp]) -> _Area:
+def mean_area(tests: Sequence[Scores], parts: Sequence[Parts], units: NDArray[np.intp]) -> Area:
     """AUC of several trainings whose test parts do not overlap.
 
     The error has two parts: DeLong's, of the test events, and what the trainings scatter beyond it. The latter is
@@ -80,7 +80,7 @@ def mean_area(tests: Sequence[Scores], parts: Sequence[Parts], units: NDArray[np
     excess = max(0.0, float(np.var(areas, ddof=1)) - float(np.mean(variances)))
     variance = sum(variances) / number**2 + excess / number * freedom / (freedom - 2)
     smallest = 0.5 / len(units)  # one event that is ranked wrongly against half of the others
-    return _Area(float(np.mean(areas)), max(float(np.sqrt(variance)), smallest), areas)
+    return Area(float(np.mean(areas)), max(float(np.sqrt(variance)), smallest), areas)
 
 
 def _outcome(inputs: tuple[Floats, Floats], faulty: Floats, fault: str, events: Events, seed: int) -> Outcome:
@@ -124,7 +124,7 @@ def _tails(probability: Floats) -> dict[str, Any]:
     }
 
 
-def _remark(area: _Area, with_fault: _Area, fault: str) -> str:
+def _remark(area: Area, with_fault: Area, fault: str) -> str:
     if not with_fault.noticed:
         return f"The classifier does not notice a fault ({fault}) with so many events: an AUC near 0.5 says nothing."
     if 0.5 - area.value > SIGNIFICANT * area.error:

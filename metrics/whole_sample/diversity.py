@@ -118,7 +118,7 @@ DIVERSITY = WholeSampleMetric(
     unit="1",
     direction="to_perfect",
     perfect=1.0,
-    smallest_sample=200,
+    smallest_sample=50,
     source="our own; what 3DGAN (doi:10.1109/ACCESS.2021.3101946), § V-F3, asks of SSIM: diversity in a condition bin",
     function=diversity,
 )

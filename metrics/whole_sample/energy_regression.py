@@ -37,18 +37,18 @@ STUDIES = {
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
-Compare = Callable[["_Residuals", "_Residuals"], Floats]
+Compare = Callable[["Residuals", "Residuals"], Floats]
 
 
 @dataclass(frozen=True)
-class _Residuals:
+class Residuals:
     """Mean and standard deviation of (E_reconstructed − E)/E in each condition bin, shape (E, K)."""
 
     bias: Floats
     resolution: Floats
 
 
-def _residuals(values: Floats, bins: Sequence[Indices], weights: Sequence[Floats]) -> _Residuals:
+def _residuals(values: Floats, bins: Sequence[Indices], weights: Sequence[Floats]) -> Residuals:
     """Of residuals (N,), for events of each bin with weights of shape (K, n)."""
     means, deviations = [], []
     for events, weight in zip(bins, weights, strict=True):
@@ -57,15 +57,15 @@ def _residuals(values: Floats, bins: Sequence[Indices], weights: Sequence[Floats
         variance = (share * (values[events] - mean[:, None]) ** 2).sum(axis=1)
         means.append(mean)
         deviations.append(np.sqrt(variance))
-    return _Residuals(np.stack(means), np.stack(deviations))
+    return Residuals(np.stack(means), np.stack(deviations))
 
 
-def bias_difference(reference: _Residuals, generated: _Residuals) -> Floats:
+def bias_difference(reference: Residuals, generated: Residuals) -> Floats:
     """|bias of G − bias of R|, mean over the bins, shape (K,)."""
     return np.asarray(np.abs(generated.bias - reference.bias).mean(axis=0), dtype=np.float64)
 
 
-def resolution_difference(reference: _Residuals, generated: _Residuals) -> Floats:
+def resolution_difference(reference: Residuals, generated: Residuals) -> Floats:
     """|resolution of G / resolution of R − 1|, mean over the bins, shape (K,)."""
     ratio = np.maximum(generated.resolution, SMALLEST_RESOLUTION)
     ratio = ratio / np.maximum(reference.resolution, SMALLEST_RESOLUTION)

@@ -84,7 +84,7 @@ class _Layer:
             yield rows[part], coefficients(images).reshape(len(images), -1)
 
     def edges(self, response: Response, rows: NDArray[np.intp]) -> Floats:
-        filled = int(np.count_nonzero(response[rows, self.cells]))
+        filled = sum(int(np.count_nonzero(response[row, self.cells])) for row in rows)
         step = max(1, -(-filled // LARGEST_SAMPLE))
         values = [block[np.isfinite(block)][::step] for _, block in self.coefficients(response, rows)]
         return histogram_edges(np.concatenate(values))

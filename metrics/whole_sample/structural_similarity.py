@@ -102,7 +102,8 @@ def _layer_similarities(pair: SamplePair, pairs: NeighbourPairs, cells: slice, s
 
 def _largest_cells(pair: SamplePair, cells: slice) -> Floats:
     """Mean over the reference events of its condition bin of the largest cell, for each event; 1 where that is 0."""
-    largest = np.abs(pair.reference.response[:, cells]).max(axis=1).astype(np.float64)
+    response = pair.reference.response[:, cells]
+    largest = np.maximum(response.max(axis=1), -response.min(axis=1)).astype(np.float64)
     number = np.unique(pair.bins, return_inverse=True)[1]
     mean = np.bincount(number, largest) / np.bincount(number)
     return np.where(mean > 0, mean, 1.0)[number]

@@ -45,7 +45,7 @@ from metrics.whole_sample.energy_regression import (
     ENERGY_REGRESSION_BIAS,
     ENERGY_REGRESSION_RESOLUTION,
     STUDIES,
-    _Residuals,
+    Residuals,
     bias_difference,
     energy_regression_bias,
     energy_regression_resolution,
@@ -222,7 +222,7 @@ def test_inputs_are_finite_for_empty_and_constant_cells() -> None:
 # Classifier
 
 
-@pytest.mark.parametrize("distance", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize("distance", [0.0, 1.5])
 def test_auc_of_gaussians_is_the_analytic_one(distance: float) -> None:
     """The best classifier of two Gaussians at distance d has the AUC Φ(d/√2)."""
     outcome = classifier_auc_high(pair(shift=distance), 0)
@@ -365,7 +365,7 @@ def test_equal_samples_have_no_difference() -> None:
 def test_bins_are_not_pooled() -> None:
     """Two bins whose biases cancel when pooled."""
     bias = np.array([[0.1], [-0.1]])
-    level, tilted = _Residuals(np.zeros((2, 1)), np.ones((2, 1))), _Residuals(bias, np.array([[2.0], [0.5]]))
+    level, tilted = Residuals(np.zeros((2, 1)), np.ones((2, 1))), Residuals(bias, np.array([[2.0], [0.5]]))
     assert bias_difference(level, tilted) == pytest.approx(0.1)
     assert resolution_difference(level, tilted) == pytest.approx((1 + 0.5) / 2)
 
