@@ -111,9 +111,8 @@ DIVERSITY = WholeSampleMetric(
         "Mean distance of the features (over the root mean square of their standard deviations in R and G) of a "
         f"generated event to those of the events that are the k = {NEIGHBOURS} nearest in the conditions (in their "
         "standard deviations, the energy by its logarithm, within the condition bin), over the same in R for the same "
-        "pairs; mean over the condition bins. Mode collapse "
-        "lowers it: the mean shower of each condition gets 0, half the fluctuations 0.5. Beside it, the same for the "
-        "cells over the incident energy"
+        "pairs; mean over the condition bins. Mode collapse lowers it: the mean shower of each condition gets 0, half "
+        "the fluctuations 0.5. Beside it, the same for the cells over the incident energy"
     ),
     unit="1",
     direction="to_perfect",

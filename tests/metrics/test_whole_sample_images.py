@@ -18,7 +18,12 @@ from metrics.whole_sample.cells import window_sums
 from metrics.whole_sample.component import SamplePair, WholeSampleMetric
 from metrics.whole_sample.diversity import DIVERSITY
 from metrics.whole_sample.mscn import MSCN, coefficients, histogram_edges, jensen_shannon_distance
-from metrics.whole_sample.neighbouring_conditions import NeighbourPairs, neighbouring_pairs
+from metrics.whole_sample.neighbouring_conditions import (
+    NeighbourPairs,
+    condition_columns,
+    condition_scale,
+    neighbouring_pairs,
+)
 from metrics.whole_sample.structural_similarity import DYNAMIC_RANGES, STRUCTURAL_SIMILARITY
 
 ALL = pytest.mark.parametrize("metric", [STRUCTURAL_SIMILARITY, MSCN, DIVERSITY], ids=lambda metric: metric.name)
@@ -82,6 +87,25 @@ def test_neighbours_are_the_nearest_of_the_same_bin() -> None:
     assert found[9] == {7, 8}
     assert found[10] == {11, 12}
     np.testing.assert_array_equal(pairs.bin, pairs.first >= 10)
+
+
+def test_conditions_as_numbers() -> None:
+    """The energy by its logarithm, one column for each category, four numbers of one condition with half the weight."""
+    conditions = (
+        Condition("incident_energy", "MeV", energy=True),
+        Condition("alignment", "1", categories=2),
+        Condition("vertices", "mm", shape=(2, 2)),
+    )
+    made_up = replace(detector((1,)), conditions=conditions)
+    columns = {
+        "incident_energy": np.array([1.0, np.e]),
+        "alignment": np.array([1.0, 0.0]),
+        "vertices": np.ones((2, 2, 2)),
+    }
+    events = Events(made_up, columns, np.ones((2, 1), dtype=np.float32), np.arange(2, dtype=np.uint64))
+    numbers = [[0.0, 0.0, 1.0, 0.5, 0.5, 0.5, 0.5], [1.0, 1.0, 0.0, 0.5, 0.5, 0.5, 0.5]]
+    np.testing.assert_allclose(condition_columns(events), numbers)
+    np.testing.assert_allclose(condition_scale(condition_columns(events)), [0.5, 0.5, 0.5, 1, 1, 1, 1])
 
 
 def test_neighbours_are_independent_events_and_few_events_have_few() -> None:
