@@ -32,6 +32,7 @@ from metrics.networks.scores import (
     weights,
 )
 from metrics.whole_sample.component import Outcome, SamplePair, WholeSampleMetric
+from metrics.whole_sample.features import checked_features
 
 if TYPE_CHECKING:
     from metrics.networks.classifier import TrainedScores
@@ -133,13 +134,13 @@ def _remark(area: Area, with_fault: Area, fault: str) -> str:
 
 
 def high_level_inputs(pair: SamplePair) -> tuple[Floats, Floats]:
-    """Scaled features and conditions of reference and generated events, shape (N, F) each."""
-    scaling = Scaling.of(pair.reference_features)
-    conditions = _conditions(pair.reference)
-    return (
-        np.hstack([scaling(pair.reference_features), conditions]),
-        np.hstack([scaling(pair.generated_features), conditions]),
-    )
+    """Scaled features and conditions of reference and generated events, shape (N, F) each.
+
+    Raises: ValueError without features, for samples of different shapes, and for a feature that is not finite.
+    """
+    reference, generated = checked_features(pair.reference_features, pair.generated_features, smallest=1)
+    scaling, conditions = Scaling.of(reference), _conditions(pair.reference)
+    return np.hstack([scaling(reference), conditions]), np.hstack([scaling(generated), conditions])
 
 
 def low_level_inputs(reference: Events, *others: Events) -> tuple[Floats, ...]:
@@ -176,7 +177,7 @@ def _conditions(events: Events) -> Floats:
 def classifier_auc_high(pair: SamplePair, seed: int) -> Outcome:
     """AUC of a classifier that sees the features and the conditions.
 
-    Raises: ValueError for fewer than 50 events or five independent particles.
+    Raises: ValueError for fewer than 50 events or five independent particles, and as ``high_level_inputs``.
     """
     reference, generated = high_level_inputs(pair)
     faulty = generated.copy()
@@ -188,7 +189,7 @@ def classifier_auc_high(pair: SamplePair, seed: int) -> Outcome:
 def classifier_auc_low(pair: SamplePair, seed: int) -> Outcome:
     """AUC of a classifier that sees the cells and the conditions.
 
-    Raises: ValueError as ``classifier_auc_high``.
+    Raises: ValueError for fewer than 50 events or five independent particles.
     """
     scaled = pair.generated.with_response(pair.generated.response * np.float32(FAULT_SCALE))
     reference, generated, faulty = low_level_inputs(pair.reference, pair.generated, scaled)

@@ -260,6 +260,30 @@ def test_generated_events_without_fluctuation_are_noticed() -> None:
     assert outcome.error > 0
 
 
+def test_bad_features_are_refused() -> None:
+    sample = pair(60)
+    broken = sample.generated_features.copy()
+    broken[7, 2] = np.nan
+    with pytest.raises(ValueError, match="feature 2 of generated event 7 is nan"):
+        classifier_auc_high(replace(sample, generated_features=broken), 0)
+    none = np.empty((60, 0))
+    with pytest.raises(ValueError, match="one feature or more"):
+        classifier_auc_high(replace(sample, reference_features=none, generated_features=none), 0)
+
+
+@pytest.mark.slow
+def test_error_covers_equal_distributions() -> None:
+    """Sixty pairs of independent samples: their AUC scatters around 0.5 by its error."""
+    rng = np.random.default_rng(1)
+    sample, distances = pair(600), []
+    for seed in range(60):
+        reference, generated = rng.normal(size=(2, 600, 5))
+        outcome = classifier_auc_high(replace(sample, reference_features=reference, generated_features=generated), seed)
+        distances.append((outcome.value - 0.5) / outcome.error)
+    assert abs(np.mean(distances)) < 0.4  # three standard errors
+    assert 0.7 < np.std(distances) < 1.35
+
+
 def test_check_says_plainly_when_a_fault_is_not_noticed() -> None:
     """Sixty events do not show half a standard deviation; nor must the remark then say that all is well."""
     outcome = classifier_auc_high(pair(60), 0)
