@@ -182,7 +182,9 @@ def _signed_with_error(excess: JsonObject) -> str:
 
 
 def _worth(found: JsonObject, *, significant_excess: bool) -> str:
-    """The estimate only where there is an excess to speak of."""
+    """The estimate only where there is an excess to speak of; nothing where even its upper limit is below 0."""
+    if found["at_least"] is None:
+        return NOTHING
     at_least = f"≥ {_rounded(found['at_least'])}"
     return f"{_rounded(found['events'])} ({at_least})" if significant_excess else at_least
 
