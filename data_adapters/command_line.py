@@ -199,8 +199,10 @@ def _validate(given: argparse.Namespace) -> int:
     dataset = _dataset(given.file)
     if dataset is None:
         return _print_report(validate(_existing(given.file), console, given.layout, _options(given.option)))
-    files = [path for path in (dataset.file, dataset.twin, dataset.fresh, dataset.independent) if path is not None]
-    status = max(_print_report(validate(path, console, dataset.layout)) for path in files)
+    beside = [path for path in (dataset.twin, dataset.fresh, dataset.independent) if path is not None]
+    reports = [validate(dataset.file, console, dataset.layout)]
+    reports += [validate(path, console, dataset.layout, trained_with=False) for path in beside]
+    status = max(_print_report(report) for report in reports)
     if status == 0 and dataset.twin_source is not None:
         print(f"{dataset.name}: the twin holds particles of the sample")
     return status

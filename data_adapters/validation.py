@@ -54,12 +54,18 @@ class Report:
 
 
 def validate(
-    path: Path, console: Console, layout: str | None = None, options: Mapping[str, object] | None = None
+    path: Path,
+    console: Console,
+    layout: str | None = None,
+    options: Mapping[str, object] | None = None,
+    *,
+    trained_with: bool = True,
 ) -> Report:
     """Look at all events of a file.
 
     Args:
         layout, options: As in ``open_events``.
+        trained_with: Whether it must have events for every split; a twin need not.
     Raises: UnknownName, InvalidOption; nothing that is wrong with the file is raised.
     """
     report = Report(path)
@@ -72,7 +78,8 @@ def validate(
         return report
     if report.fine:
         _check_conditions(source, report)
-    _check_splits(source, report)
+    if trained_with:
+        _check_splits(source, report)
     pass_over = _Pass(source)
     try:
         for start, stop in blocks(source, console, "checking"):

@@ -238,6 +238,7 @@ def test_a_dataset_is_checked_with_its_twin(capsys: pytest.CaptureFixture[str]) 
     assert [line.rpartition("/")[2].split(":")[0] for line in printed.splitlines()] == [
         "atlas_photons_geant4.h5",
         "atlas_photons_geant4_twin.h5",
+        "atlas_photons_geant4_fresh.h5",
         "atlas_photons_geant4_independent.h5",
         "atlas-photons-geant4",
     ]
