@@ -16,6 +16,6 @@ def measure_scales(scorecard: Scorecard, reference: Events, twin: Events) -> dic
     A scorecard's scales are such means, measured once and then frozen, as everything in a scorecard is.
     """
     judge = Judge(scorecard, reference, None, replicas=0)
-    faults = [fault for fault in faults_of(twin.detector).values() if fault.sets_scales]
+    faults = [fault for fault in faults_of(twin.detector).values() if fault.sets_scales(twin.detector)]
     judged = [judge.judge(fault.inject(twin), errors=False) for fault in faults]
     return {name: float(np.mean([j.components[name].value for j in judged])) for name in scorecard.weights}

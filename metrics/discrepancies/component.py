@@ -41,6 +41,7 @@ class Metric:
         smallest_sample: Smallest sensible number of reference events in a condition bin.
         cost: ``fast`` (fractions of a millisecond per condition bin and replica) or ``slow``.
         bootstrap_replicas: Most replicas it is given; slow metrics make do with few.
+        needs: Observables that must be among the distributions of the scorecard.
         source: Paper, section, or our own choice with its reason.
     """
 
@@ -56,3 +57,4 @@ class Metric:
     perfect: float = 0.0
     largest_for_identical: float = 0.0
     bootstrap_replicas: int = 1_000_000
+    needs: tuple[str, ...] = ()

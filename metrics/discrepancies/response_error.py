@@ -37,4 +37,5 @@ RESPONSE_ERROR = Metric(
     cost="fast",
     source="3DGAN (doi:10.1109/ACCESS.2021.3101946), § V-B; ATL-SOFT-PUB-2018-001, figure 4b, for the response",
     function=response_error,
+    needs=(ENERGY_RESPONSE.name,),
 )

@@ -1,4 +1,4 @@
-"""What a fault states about itself, and how events of like conditions are found and carried to each other's."""
+"""What a fault states about itself, and which events are of like conditions."""
 
 # Axes: N events, V cells, n events of one group.
 from __future__ import annotations
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
 from data_adapters.events import Events
-from metrics.observables.helix_residual import is_alice_track
+from metrics.faults.carrying import carried
 
 Response = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -19,7 +19,6 @@ Rows = NDArray[np.intp]
 REPEATED = 3  # so often on average, a condition takes few values, and events are grouped by them
 AT_ONE_ENERGY = 50  # events of a group along the binning condition, where it is continuous
 AT_LIKE_CONDITIONS = 10  # events of a group along all conditions
-AZIMUTH = "phi"
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Fault:
         function: (events, strength, random generator) to response [unit of the detector], shape (N, V).
         applies: Whether a detector can have it.
         strengths: By name of the detector, where ``strength`` does not suit its unit.
-        sets_scales: Whether scales of scorecards are means over it too.
+        sets_scales: Whether the scales of a detector's scorecards are means over it too.
         seed: Seed of the random generator.
     """
 
@@ -46,7 +45,7 @@ class Fault:
     function: Callable[[Events, float, np.random.Generator], Response]
     applies: Callable[[Detector], bool] = lambda _detector: True
     strengths: Mapping[str, float] = field(default_factory=dict)
-    sets_scales: bool = True
+    sets_scales: Callable[[Detector], bool] = lambda _detector: True
     seed: int = 0
 
     def strength_for(self, detector: Detector) -> float:
@@ -101,30 +100,15 @@ def at_like_conditions(events: Events) -> Iterator[Rows]:
         yield from _in_ranges(rows, ranged, AT_LIKE_CONDITIONS)
 
 
-def carried(events: Events, rows: Rows, to: Rows) -> Response:
-    """Responses of some events as if they were at the conditions of others, shape (n, V).
-
-    They are multiplied by the ratio of the incident energies; points of tracks are turned by the difference of their
-    azimuths.
-    """
-    response = events.response[rows].astype(np.float64)
-    if AZIMUTH in events.conditions and is_alice_track(events.detector):
-        return _turned(response, *(events.conditions[AZIMUTH][index] for index in (rows, to)))
-    energy = incident_energy(events)
-    response *= (energy[to] / energy[rows])[:, None]
-    return response
+def carried_within(events: Events, rows: Rows, to: Rows) -> Response:
+    """Responses of some events as if they were at the conditions of others, shape (n, V)."""
+    own, wanted = ({name: values[index] for name, values in events.conditions.items()} for index in (rows, to))
+    return carried(events.detector, events.response[rows].astype(np.float64), own, wanted)
 
 
 def incident_energy(events: Events) -> NDArray[np.float64]:
     """Shape (N,); 1 where no energy is known."""
     return np.ones(len(events)) if events.detector.energy_condition is None else events.incident_energy
-
-
-def _turned(points: Response, azimuth: NDArray[np.float64], wanted: NDArray[np.float64]) -> Response:
-    x, y, z = np.moveaxis(points.reshape(len(points), points.shape[1] // 3, 3), 2, 0)
-    angle = (wanted - azimuth)[:, None]
-    turned = (x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle), z)
-    return np.stack(turned, axis=2).reshape(points.shape)
 
 
 def _takes_few_values(column: NDArray[np.float64]) -> bool:

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.events import Events
-from metrics.faults.component import Fault, Response, at_one_energy, carried
+from metrics.faults.component import Fault, Response, at_one_energy, carried_within
 from metrics.observables import observables_of, observe
 
-# The first that the detector has: deep showers, long tracks, large responses.
-ORDERED_BY = ("shower_depth", "centre_z", "num_points", "response")
+# The first that the detector has: deep showers, long tracks, large air showers, large responses.
+ORDERED_BY = ("shower_depth", "centre_z", "num_points", "shower_size", "response")
 
 
 def _dropped_mode(events: Events, strength: float, rng: np.random.Generator) -> Response:
@@ -19,7 +19,7 @@ def _dropped_mode(events: Events, strength: float, rng: np.random.Generator) -> 
     for rows in at_one_energy(events):
         ordered = rows[np.argsort(order[rows])]
         kept, dropped = np.split(ordered, [len(rows) - round(strength * len(rows))])
-        response[dropped] = carried(events, rng.choice(kept, size=len(dropped)), dropped)
+        response[dropped] = carried_within(events, rng.choice(kept, size=len(dropped)), dropped)
     return response
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from data_adapters.events import Events
-from metrics.faults.component import Fault, Response, at_like_conditions, carried
+from metrics.faults.component import Fault, Response, at_like_conditions, carried_within
 
 
 def _duplicated_events(events: Events, strength: float, _rng: np.random.Generator) -> Response:
     response = events.response.astype(np.float64)
     for rows in at_like_conditions(events):
         distinct = rows[: max(1, round(strength * len(rows)))]
-        response[rows] = carried(events, np.resize(distinct, len(rows)), rows)
+        response[rows] = carried_within(events, np.resize(distinct, len(rows)), rows)
     return response
 
 

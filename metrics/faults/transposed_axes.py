@@ -7,6 +7,7 @@ import numpy as np
 from data_adapters.detector import Detector
 from data_adapters.events import Events
 from metrics.faults.component import Fault, Response, is_positive
+from metrics.observables.lhcb_image import is_lhcb_face
 
 
 def _applies(detector: Detector) -> bool:
@@ -31,4 +32,6 @@ TRANSPOSED_AXES = Fault(
     noticed_by=("bmre",),
     function=_transposed_axes,
     applies=_applies,
+    # Showers metres from their impact would be all that counts in such a mean.
+    sets_scales=lambda detector: not is_lhcb_face(detector),
 )

@@ -10,6 +10,7 @@ from data_adapters.detector import Detector
 from data_adapters.events import Events
 from data_adapters.registry import Registry
 from metrics.observables.airshower_signal import AIRSHOWER_SIGNAL
+from metrics.observables.airshower_size import AIRSHOWER_SIZE
 from metrics.observables.airshower_trace import AIRSHOWER_TRACE
 from metrics.observables.along_axes import ALONG_AXES, CONDITIONS, HITS
 from metrics.observables.calochallenge_features import CALOCHALLENGE_FEATURES
@@ -53,6 +54,7 @@ OBSERVABLES: Registry[Family] = Registry(
     HELIX_RESIDUAL,
     HELIX_TRACK,
     AIRSHOWER_SIGNAL,
+    AIRSHOWER_SIZE,
     AIRSHOWER_TRACE,
 )
 CELLS_AT_A_TIME = 2**24  # 64 MB of float32
