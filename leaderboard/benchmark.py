@@ -2,14 +2,14 @@
 
 A plan says beforehand what is trained; its jobs train it with several seeds; one benchmark session
 opens the test split, lets every seed generate the test events, judges them, measures the cost of
-generating, and writes the records.
+generating, adds metrics of whole samples and a check of memorisation, and writes the records.
 """
 
 # Axes: N test events, V cells.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,10 +25,12 @@ from leaderboard.combine import combine_seeds, standard_errors
 from leaderboard.cost import measure_generation
 from leaderboard.provenance import hardware, provenance
 from leaderboard.records import JsonObject
+from leaderboard.sample_report import SampleReports
+from leaderboard.significance import significance
 from leaderboard.training import SeedJob, SeedTraining, train_seed
 from metrics import histograms_for_plots, mean_images, response_against_energy
 from metrics.estimate import Estimate
-from metrics.judge import Judge
+from metrics.judge import SCORE, Judge
 from metrics.judgement import Judgement
 from metrics.scorecards import scorecard_for
 from models import MODELS
@@ -162,9 +164,18 @@ class Benchmark:
         dataset: What to judge on.
         scorecard: Name of the scorecard.
         reason: Why the test split is opened, for the log.
+        on_step: Told in words what is done next.
     """
 
-    def __init__(self, board: Path, dataset: DatasetFiles, scorecard: str, reason: str) -> None:
+    def __init__(
+        self,
+        board: Path,
+        dataset: DatasetFiles,
+        scorecard: str,
+        reason: str,
+        on_step: Callable[[str], None] = lambda _step: None,
+    ) -> None:
+        self.on_step = on_step
         self.board = board
         self.files = dataset
         self.dataset = dataset.open()
@@ -173,13 +184,18 @@ class Benchmark:
         self.reference, self.twin = open_test_split(self.dataset, board / records.TEST_OPENINGS, reason)
         self.judge = Judge(self.scorecard, self.reference, self.twin)
         self.floor = self.judge.floor
+        self.reports = SampleReports(self.dataset, self.scorecard, self.reference, self.twin)
 
     def judge_entry(self, plan: EntryPlan, trainings: Sequence[SeedTraining]) -> JudgedEntry:
         """Generate the test events with the checkpoint of each seed, and judge them.
 
+        Metrics of whole samples and memorisation are of the seed that is shown, the one with the median score; an
+        untrained generator, which has seen no event and resembles none, gets neither.
+
         Raises: ValueError if a training is not one of the plan's.
         """
         self._check(plan, trainings)
+        self.on_step(f"{plan.title}: score")
         seeds = [self._judge_seed(training) for training in sorted(trainings, key=lambda training: training.seed)]
         completed = [seed for seed in seeds if seed.judgement is not None]
         entry = {
@@ -189,12 +205,16 @@ class Benchmark:
             "training": _training_facts(plan, seeds),
             "seeds": [_seed_record(seed) for seed in seeds],
             **self._scores([seed.judgement for seed in completed if seed.judgement is not None]),
-            "cost": self._cost(completed),
         }
+        shown = _shown(completed)
+        extra, details = self._reports(plan, shown)
+        entry |= extra
+        self.on_step(f"{plan.title}: time of generating")
+        entry["cost"] = self._cost(completed)
         if plan.mlflow is not None:
             entry["mlflow"] = dict(plan.mlflow)
         responses = {seed.training.seed: seed.response for seed in completed if seed.response is not None}
-        return JudgedEntry(entry, self._observables(completed, seeds), responses)
+        return JudgedEntry(entry, self._observables(shown, seeds) | details, responses)
 
     def full_simulation(self, preset: str, study: StudyFacts) -> JudgedEntry | None:
         """The floor as a row: the twin judged as if it were generated; None where there is no twin."""
@@ -202,8 +222,11 @@ class Benchmark:
             return None
         what = {"dataset": self.dataset.sha256, "scorecard": self.scorecard.identity}
         name = records.entry_id(FULL_SIMULATION, preset, what)
+        title = "Full simulation, simulated again"
+        self.on_step(f"{title}: metrics of whole samples")
+        whole_sample = self.reports.whole_sample(None)
         entry = {
-            **self._facts(name, "Full simulation, simulated again", "baseline", preset, study, None),
+            **self._facts(name, title, "baseline", preset, study, None),
             "status": "complete",
             "model": {
                 "name": FULL_SIMULATION,
@@ -221,12 +244,12 @@ class Benchmark:
                 "seeds_planned": [],
             },
             "seeds": [],
-            **self._scores([self.floor]),
-            "excess": None,
-            "z": None,
+            **self._scores([self.floor], above_floor=False),
+            "whole_sample": {"seed": None, **whole_sample.record},
             "cost": None,
         }
         observables = self._plots(self.twin.response, self.floor) | {"seed": None, "training": []}
+        observables["whole_sample"] = whole_sample.details
         return JudgedEntry(entry, observables, {0: self.twin.response})
 
     def mean_shower(self, preset: str, study: StudyFacts, work: Path) -> JudgedEntry:
@@ -363,24 +386,49 @@ class Benchmark:
             "provenance": provenance(replay),
         }
 
-    def _scores(self, judgements: Sequence[Judgement]) -> JsonObject:
+    def _scores(self, judgements: Sequence[Judgement], *, above_floor: bool = True) -> JsonObject:
+        """Score and components over the seeds, each with how far it lies above the floor.
+
+        Args:
+            above_floor: False for the floor itself, which has no excess over itself.
+        """
         floor = self.floor
         score = combine_seeds([judgement.score for judgement in judgements]) if judgements else None
-        excesses = [judgement.excess for judgement in judgements if judgement.excess is not None]
-        excess = combine_seeds(excesses) if excesses else None
+        found = significance(judgements, floor, len(self.reference)) if above_floor else {}
+        excess = found.get(SCORE, {}).get("excess")
         return {
             "score": _estimate(score),
             "components": {
                 name: {
                     **asdict(combine_seeds([judgement.components[name] for judgement in judgements])),
                     "floor": None if floor is None else floor.components[name].value,
+                    **found.get(name, {}),
                 }
                 for name in (self.scorecard.weights if judgements else ())
             },
             "floor": None if floor is None else _estimate(floor.score),
-            "excess": _estimate(excess),
-            "z": None if excess is None else standard_errors(excess),
+            "excess": None,
+            **found.get(SCORE, {}),
+            "z": None if excess is None else standard_errors(Estimate(**excess)),
         }
+
+    def _reports(self, plan: EntryPlan, shown: _JudgedSeed | None) -> tuple[JsonObject, JsonObject]:
+        """What goes beside the scores into the record, and into the observables.
+
+        Nothing for an untrained generator, and for a reference row that stands already, as its record is kept.
+        """
+        if shown is None or shown.response is None or plan.kind == "untrained" or self._stands(plan):
+            return {}, {}
+        seed = {"seed": shown.training.seed}
+        self.on_step(f"{plan.title}: metrics of whole samples")
+        whole_sample = self.reports.whole_sample(shown.response)
+        self.on_step(f"{plan.title}: memorisation")
+        memorisation = self.reports.memorisation(shown.response)
+        record = {"whole_sample": seed | whole_sample.record, "memorisation": seed | memorisation}
+        return record, {"whole_sample": whole_sample.details}
+
+    def _stands(self, plan: EntryPlan) -> bool:
+        return plan.kind != "model" and records.entry_folder(self.board, plan.id).exists()
 
     def _cost(self, completed: Sequence[_JudgedSeed]) -> JsonObject | None:
         if not completed:
@@ -392,7 +440,7 @@ class Benchmark:
             "hardware": hardware(),
         }
 
-    def _observables(self, completed: Sequence[_JudgedSeed], seeds: Sequence[_JudgedSeed]) -> JsonObject:
+    def _observables(self, shown: _JudgedSeed | None, seeds: Sequence[_JudgedSeed]) -> JsonObject:
         training = [
             {
                 "seed": seed.training.seed,
@@ -401,9 +449,8 @@ class Benchmark:
             }
             for seed in seeds
         ]
-        if not completed:
+        if shown is None:
             return {"schema": records.SCHEMA_VERSION, "seed": None, "training": training}
-        shown = sorted(completed, key=_score_of)[(len(completed) - 1) // 2]
         if shown.response is None or shown.judgement is None:
             raise AssertionError("a completed seed has been judged")
         return self._plots(shown.response, shown.judgement) | {"seed": shown.training.seed, "training": training}
@@ -427,6 +474,11 @@ def _pairs(a: Mapping[int, Response], b: Mapping[int, Response]) -> list[tuple[R
     if not common:
         raise ValueError(f"no seed in common: {sorted(a)} and {sorted(b)}; train both with the same seeds")
     return [(a[seed], b[seed]) for seed in common]
+
+
+def _shown(completed: Sequence[_JudgedSeed]) -> _JudgedSeed | None:
+    """The seed with the median score, of two the better one."""
+    return sorted(completed, key=_score_of)[(len(completed) - 1) // 2] if completed else None
 
 
 def _score_of(seed: _JudgedSeed) -> float:
@@ -473,6 +525,7 @@ def _seed_record(seed: _JudgedSeed) -> JsonObject:
         "components": {} if judgement is None else {k: asdict(v) for k, v in judgement.components.items()},
         "excess": None if judgement is None else _estimate(judgement.excess),
         "z": None if judgement is None else judgement.z,
+        "p_values": {} if judgement is None else dict(judgement.p_values),
         "best_epoch": training.best_epoch,
         "train_cpu_s": training.train_cpu_s,
         "detail": training.detail,

@@ -33,6 +33,7 @@ from leaderboard.studies import StudyRecord, read_studies
 
 TEMPLATES = Path(__file__).parent / "templates"
 OPEN_ENERGY_MEV = 65_536.0  # where the paper shows its distributions
+SIGNIFICANT = 1.645  # standard errors, one-sided 95 %: below, only the lower limit of a worth is shown
 STAMP = "<!-- made from {} -->\n"
 
 Histogram = Mapping[str, Any]
@@ -128,7 +129,7 @@ def _write(path: Path, html: str) -> None:
 
 
 def _stamp(row: Row, observables: JsonObject) -> str:
-    made_from = f"{row.rank} {row.entry!r} {observables!r} {_code_digest()}"
+    made_from = f"{row.rank} {row.in_pareto_set} {row.entry!r} {observables!r} {_code_digest()}"
     return hashlib.sha256(made_from.encode()).hexdigest()
 
 
@@ -178,6 +179,12 @@ def _model_context(row: Row, observables: JsonObject) -> dict[str, Any]:
     return {
         "entry": entry,
         "rank": row.rank,
+        "in_pareto_set": row.in_pareto_set,
+        "components": _component_rows(entry),
+        "whole_sample": entry.get("whole_sample"),
+        "memorisation": entry.get("memorisation"),
+        "memorisation_rows": _memorisation_rows(entry),
+        "memorisation_plot": _memorisation_plot(entry),
         "comparisons": [text.comparison_sentence(entry, comparison) for comparison in entry["comparisons"]],
         "by_energy": observables.get("judgement", {}).get("by_energy", []),
         "plotted_seed": observables.get("seed"),
@@ -187,6 +194,63 @@ def _model_context(row: Row, observables: JsonObject) -> dict[str, Any]:
         "image_label": _bin_label(images) if images else "",
         "training_plot": _training_plot(observables.get("training", [])),
     }
+
+
+def _component_rows(entry: JsonObject) -> list[JsonObject]:
+    """The score and its components, each with what is known of its excess; None of what older records do not hold."""
+    nothing = dict.fromkeys(("excess", "p_value", "worth"))
+    rows = [
+        nothing
+        | component
+        | {
+            "title": text.component_title(name),
+            "meaning": text.COMPONENT_MEANINGS.get(name, ""),
+            "floor": _exact(component["floor"]),
+        }
+        for name, component in entry["components"].items()
+    ]
+    if entry["score"] is None:
+        return rows
+    own = {name: entry.get(name) for name in nothing}
+    return [{"title": "Score", "meaning": "", "floor": entry["floor"], **entry["score"], **own}, *rows]
+
+
+def _exact(value: float | None) -> JsonObject | None:
+    return None if value is None else {"value": value, "error": None}
+
+
+def _memorisation_rows(entry: JsonObject) -> list[JsonObject]:
+    """Generated events, and full simulation for comparison: all of them, and the tenth that may be copies."""
+    found = (entry.get("memorisation") or {}).get("found")
+    samples = {"Generated": found, "Full simulation": found and found["control"]}
+    parts = {"all events": "all_events", "closest tenth": "closest_tenth"}
+    return [
+        {"title": f"{title}, {words}", **sample[name]}
+        for title, sample in samples.items()
+        if sample
+        for words, name in parts.items()
+    ]
+
+
+def _memorisation_plot(entry: JsonObject) -> Markup | None:
+    check = entry.get("memorisation") or {}
+    found = check.get("found")
+    if not found:
+        return None
+    curves = {
+        "generated to training": _quantiles(found["training_distances"]),
+        "generated to held-out": _quantiles(found["held_out_distances"]),
+    }
+    if found["control"]:
+        curves["full simulation to training"] = _quantiles(found["control"]["training_distances"])
+    label = _with_unit("distance to the nearest event", check["unit"])
+    return _svg(plots.distance_figure(curves, label), "Distances to the nearest training and held-out event")
+
+
+def _quantiles(distances: Mapping[str, float]) -> plots.Quantiles:
+    ordered = sorted((float(share), distance) for share, distance in distances.items())
+    shares, values = np.array(ordered, dtype=np.float64).T
+    return plots.Quantiles(shares, values)
 
 
 def _energies(histograms: Sequence[Histogram], *, all_of_them: bool) -> list[dict[str, Any]]:
@@ -301,6 +365,31 @@ def _training_plot(training: Sequence[Mapping[str, Any]]) -> Markup | None:
     return _svg(plots.training_figure(curves), "Validation score against epoch")
 
 
+def _excess(estimate: Mapping[str, Any] | None) -> str:
+    """``value ± error`` with a true minus; a dash for None."""
+    if estimate is None:
+        return text.NOTHING
+    return ("−" if estimate["value"] < 0 else "") + text.with_error({**estimate, "value": abs(estimate["value"])})
+
+
+def _worth(row: Mapping[str, Any]) -> str:
+    """Events of full simulation: an estimate only where the excess is significant, else the lower limit.
+
+    A dash where even that is not known, and for records without a worth.
+    """
+    found, excess = row["worth"], row["excess"]
+    if found is None or found["at_least"] is None:
+        return text.NOTHING
+    at_least = f"≥ {_two_digits(found['at_least'])}"
+    if excess is None or found["events"] is None or excess["value"] <= SIGNIFICANT * excess["error"]:
+        return at_least
+    return f"{_two_digits(found['events'])} ({at_least})"
+
+
+def _two_digits(number: float) -> str:
+    return text.count(int(float(f"{number:.1e}"))) if number >= 10 else text.significant(number, 2)
+
+
 def _svg(figure: Figure, label: str) -> Markup:
     return Markup(plots.to_svg(figure, label))  # noqa: S704 (matplotlib escapes the texts of a plot, to_svg the label)
 
@@ -321,6 +410,8 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "with_error": text.with_error,
         "significant": text.significant,
+        "excess": _excess,
+        "worth": _worth,
         "signed": text.signed,
         "count": text.count,
         "gev": text.gev,
@@ -335,5 +426,6 @@ def _environment() -> jinja2.Environment:
     environment.globals |= {
         "status_meanings": text.STATUS_MEANINGS,
         "component_meanings": text.COMPONENT_MEANINGS,
+        "directions": {"lower": "lower", "higher": "higher", "to_perfect": "nearer to perfect"},
     }
     return environment

@@ -11,7 +11,7 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
@@ -31,6 +31,7 @@ from leaderboard.records import JsonObject
 
 REFERENCE, GENERATED, TWIN, MUTED = "#4d4d4d", "#D55E00", "#0072B2", "#8a8a8a"
 CURVE_STYLES = ((REFERENCE, "s"), (GENERATED, "o"), (TWIN, "^"))
+DISTANCE_STYLES = ((GENERATED, "o"), (REFERENCE, "s"), (TWIN, "^"))
 SERIES_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 WIDE_RANGE = 20  # largest over smallest score above which the axis is logarithmic
 RATIO_LIMITS = (0.4, 1.6)
@@ -112,6 +113,14 @@ class TrainingCurve:
     epochs: Array
     scores: Array
     best_epoch: int | None
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """A few points of a cumulative distribution: shares in 0 … 1 and the values below which they lie."""
+
+    shares: Array
+    values: Array
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -281,6 +290,27 @@ def training_figure(curves: Sequence[TrainingCurve]) -> Figure:
     else:
         axes.set_ylim(bottom=0)
     axes.legend()
+    return figure
+
+
+@styled
+def distance_figure(curves: Mapping[str, Quantiles], x_label: str) -> Figure:
+    """Share of events whose nearest event is closer than a distance, for each labelled set of distances.
+
+    The first is of the generated events to what was trained on; if it lies left of the second, they are copies.
+    """
+    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for (label, curve), (color, marker) in zip(curves.items(), DISTANCE_STYLES, strict=False):
+        axes.plot(curve.values, curve.shares, color=color, marker=marker, markersize=4, linewidth=1.1, label=label)
+    axes.set_title("Nearest events, among as many training as held-out ones")
+    axes.set_xlabel(x_label)
+    axes.set_ylabel("share of events that are closer")
+    if all((curve.values > 0).all() for curve in curves.values()):
+        axes.set_xscale("log")
+        _plain_numbers(axes.xaxis)
+    axes.set_ylim(0, 1)
+    axes.legend(loc="upper left")
     return figure
 
 

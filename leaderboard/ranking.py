@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from leaderboard.pareto import non_dominated
 from leaderboard.records import JsonObject
 
 
 @dataclass(frozen=True)
 class Row:
-    """An entry with its rank; None where it is shown without one."""
+    """An entry with its rank; None where it is shown without one.
+
+    Attributes:
+        in_pareto_set: Whether no other ranked entry is as good in the score and in the time of generating a shower, and
+            better in one of them. Values are compared, not their errors.
+    """
 
     rank: int | None
     entry: JsonObject
+    in_pareto_set: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,11 @@ class Table:
         return [*self.ranked, *self.unranked, *self.references]
 
     @property
+    def pareto_set(self) -> list[Row]:
+        """Ranked entries that none of the others beats in score and generation time."""
+        return [row for row in self.ranked if row.in_pareto_set]
+
+    @property
     def floor(self) -> JsonObject | None:
         """Score of the full simulation against itself, from the first entry that has one."""
         return next((row.entry["floor"] for row in self.rows if row.entry["floor"] is not None), None)
@@ -61,16 +75,28 @@ def _table(entries: list[JsonObject]) -> Table:
     ordered = sorted(entries, key=_score_order)
     models = [entry for entry in ordered if entry["kind"] == "model"]
     ranked = [entry for entry in models if entry["status"] == "complete" and entry["score"] is not None]
+    pareto_set = _pareto_set(ranked)
     first = entries[0]
     return Table(
         detector=first["detector"],
         scorecard=first["scorecard"],
         dataset=first["dataset"],
         preset=first["preset"],
-        ranked=[Row(rank, entry) for rank, entry in enumerate(ranked, start=1)],
+        ranked=[Row(rank, entry, entry["id"] in pareto_set) for rank, entry in enumerate(ranked, start=1)],
         unranked=[Row(None, entry) for entry in models if entry not in ranked],
         references=[Row(None, entry) for entry in ordered if entry["kind"] != "model"],
     )
+
+
+def _pareto_set(ranked: Sequence[JsonObject]) -> set[str]:
+    """Ids of the entries that none beats in score and generation time, batches of 100; those not timed are left out."""
+    timed = [entry for entry in ranked if entry["cost"] is not None]
+    if not timed:
+        return set()
+    values = [
+        (entry["score"]["value"], entry["cost"]["generation_ms_per_shower"]["batch_100"]["median"]) for entry in timed
+    ]
+    return {entry["id"] for entry, kept in zip(timed, non_dominated(np.array(values)), strict=True) if kept}
 
 
 def _score_order(entry: JsonObject) -> tuple[bool, float, str]:

@@ -1,12 +1,8 @@
 """What a search minimises: the score, one of its components, the time of a shower, or several of these at once."""
 
-# Axes: T trials, M objectives.
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from data_adapters.registry import UnknownName
 from metrics.scorecard import Scorecard
@@ -58,18 +54,3 @@ def objectives_named(text: str | None, scorecard: Scorecard) -> Objectives:
         if name not in known:
             raise UnknownName("objective", name, known)
     return Objectives(tuple(name for name in known if name in asked))
-
-
-def non_dominated(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which trials belong to the Pareto set.
-
-    A trial is dominated by one that is nowhere worse (higher) and somewhere better; trials with equal values stay
-    together.
-
-    Args:
-        values: Shape (T, M).
-    Returns: Shape (T,).
-    """
-    nowhere_worse = (values[:, None] <= values[None]).all(axis=2)
-    somewhere_better = (values[:, None] < values[None]).any(axis=2)
-    return np.asarray(~(nowhere_worse & somewhere_better).any(axis=0))

@@ -11,9 +11,10 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from leaderboard.pareto import non_dominated
 from leaderboard.records import write_atomically
 from search.engine.ledger import SCORED, Ledger, TrialEnd, TrialStart
-from search.engine.objectives import GENERATION_TIME, Objectives, non_dominated
+from search.engine.objectives import GENERATION_TIME, Objectives
 from search.engine.tracking import Tracker
 
 PARETO_FILE = "pareto.json"

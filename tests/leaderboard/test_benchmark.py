@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from data_adapters.datasets import DATASETS, DatasetFiles
+from data_adapters.registry import Registry
 from leaderboard import records
 from leaderboard.benchmark import Benchmark, EntryPlan, StudyFacts
 from leaderboard.combine import combine_seeds
@@ -18,6 +19,8 @@ from leaderboard.pages import build_pages
 from leaderboard.records import EntryExists
 from leaderboard.training import SeedJob, failed_seed, read_seed, train_seed
 from metrics.estimate import Estimate
+from metrics.whole_sample.frechet import FRECHET
+from metrics.whole_sample.optimisation_3dgan import OPTIMISATION_3DGAN
 from models.checkpoint import load_generator
 
 FILES = DatasetFiles("atlas-photons-geant4")
@@ -31,6 +34,15 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_metrics():
+    """One metric of whole samples, and one that does not apply; the networks take long."""
+    chosen = Registry("whole-sample metric", FRECHET, OPTIMISATION_3DGAN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("metrics.whole_sample_report.WHOLE_SAMPLE_METRICS", chosen)
+        yield
 
 
 def gan_plan(**changes) -> EntryPlan:
@@ -246,5 +258,5 @@ def test_records_are_written_and_shown(benchmark, judged, mean_shower, board):
     page = (board / "models" / f"{judged.entry['id']}.html").read_text(encoding="utf-8")
     assert "than Mean shower of each energy" in page
     energies = len({plot["energy_mev"] for plot in judged.observables["histograms"]})
-    assert page.count("<svg") == len(at_one_energy) + 7  # response, resolution, four layers, training
+    assert page.count("<svg") == len(at_one_energy) + 8  # response, resolution, four layers, training, memorisation
     assert len(page) * energies < 4_000_000  # most of which is not repeated for each energy

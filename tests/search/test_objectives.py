@@ -24,11 +24,12 @@ from rich.console import Console
 import search.atlas_gan
 from data_adapters.datasets import DatasetFiles
 from data_adapters.registry import UnknownName
+from leaderboard.pareto import non_dominated
 from leaderboard.studies import read_studies
 from metrics import SCORECARDS
 from search.engine import cli
 from search.engine.ledger import Ledger, Status, TrialEnd, TrialStart
-from search.engine.objectives import SCORE_ALONE, Objectives, non_dominated, objectives_named
+from search.engine.objectives import SCORE_ALONE, Objectives, objectives_named
 from search.engine.pareto import pareto_record, pareto_set, pareto_table
 from search.engine.plan import Options, Plan, begin, check_identity, make_plan, new_folder, recorded_options
 from search.engine.runner import best_trials, tracked_metrics, trial_end
