@@ -64,7 +64,7 @@ BIN_MEAN_RELATIVE_ERROR = Metric(
     ),
     unit="1",
     smallest_sample=50,
-    cost="fast",
+    cost="every evaluation",
     source=(
         "3DGAN (doi:10.1109/ACCESS.2021.3101946), § V-F2; the merging of bins is ours, because the published "
         "definition is infinite where a reference bin is empty"

@@ -83,7 +83,7 @@ CHI_SQUARED = Metric(
     ),
     unit="1",
     smallest_sample=50,
-    cost="fast",
+    cost="every evaluation",
     source="ATL-SOFT-PUB-2018-001 uses a χ² test without a formula; this choice is ours",
     function=mean_chi_squared,
 )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.condition_bin import ConditionBin, Measurement
+from metrics.cost import Cost
 
 
 class MetricFunction(Protocol):
@@ -39,7 +40,7 @@ class Metric:
         largest_for_identical: How far identical samples may lie from it all the same, where the definition has a bias.
         unit: "1" for ratios.
         smallest_sample: Smallest sensible number of reference events in a condition bin.
-        cost: ``fast`` (fractions of a millisecond per condition bin and replica) or ``slow``.
+        cost: From which stage of a search it is computed; only one of every evaluation can be scored.
         bootstrap_replicas: Most replicas it is given; slow metrics make do with few.
         needs: Observables that must be among the distributions of the scorecard.
         source: Paper, section, or our own choice with its reason.
@@ -50,7 +51,7 @@ class Metric:
     definition: str
     unit: str
     smallest_sample: int
-    cost: Literal["fast", "slow"]
+    cost: Cost
     source: str
     function: MetricFunction
     direction: Literal["lower"] = "lower"

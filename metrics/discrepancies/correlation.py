@@ -57,7 +57,7 @@ CORRELATION = Metric(
     ),
     unit="1",
     smallest_sample=50,
-    cost="fast",
+    cost="every evaluation",
     source=(
         "3DGAN (doi:10.1109/ACCESS.2021.3101946), § V-E, compares such matrices; entry by entry is ours, because "
         "Gromov–Wasserstein does not see a relabelling of the observables"

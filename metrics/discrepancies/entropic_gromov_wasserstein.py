@@ -64,7 +64,7 @@ ENTROPIC_GROMOV_WASSERSTEIN = Metric(
     ),
     unit="1",
     smallest_sample=50,
-    cost="slow",
+    cost="benchmark only",
     source="3DGAN (doi:10.1109/ACCESS.2021.3101946), § V-E and figure 15; ε as in its code; POT's solver",
     function=entropic_gromov_wasserstein,
     bootstrap_replicas=10,

@@ -44,7 +44,7 @@ GROMOV_WASSERSTEIN = Metric(
     ),
     unit="1",
     smallest_sample=50,
-    cost="slow",
+    cost="end of trial",
     source="3DGAN (doi:10.1109/ACCESS.2021.3101946), § V-E and V-F2; POT's solver without the entropic term",
     function=gromov_wasserstein,
     bootstrap_replicas=10,

@@ -33,7 +33,7 @@ HELIX_RESIDUAL_DISTANCE = Metric(
     ),
     unit="standard deviations of R",
     smallest_sample=50,
-    cost="fast",
+    cost="every evaluation",
     source="K. Deja et al. (ALICE), section 5, for the residuals; their distance to those of full simulation is ours",
     function=helix_residual_distance,
     needs=RESIDUALS,

@@ -45,7 +45,7 @@ SEPARATION_POWER = Metric(
     ),
     unit="1",
     smallest_sample=50,
-    cost="fast",
+    cost="every evaluation",
     source=(
         "CaloChallenge (arXiv:2410.21611); bins at quantiles of R are ours, so that no event lies outside the histogram"
     ),

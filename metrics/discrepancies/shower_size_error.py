@@ -25,7 +25,7 @@ SHOWER_SIZE_ERROR = Metric(
     definition="|10^(⟨size⟩_G − ⟨size⟩_R) − 1| with the size log10(1 + S / E) at 750–2250 m from the core",
     unit="1",
     smallest_sample=10,
-    cost="fast",
+    cost="every evaluation",
     source=(
         "our choice: the total signal of an array is that of the station that the core happens to hit, and its mean "
         "says little about the response"

@@ -102,7 +102,7 @@ WASSERSTEIN = Metric(
     definition="∫ |F_R − F_G| dx / σ_R from the sorted samples, averaged over the distributions",
     unit="standard deviations of R",
     smallest_sample=50,
-    cost="fast",
+    cost="every evaluation",
     source="Kantorovich–Rubinstein distance in one dimension; in units of σ_R so that observables can be averaged",
     function=wasserstein,
 )

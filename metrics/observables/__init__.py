@@ -12,13 +12,14 @@ from data_adapters.registry import Registry
 from metrics.observables.airshower_signal import AIRSHOWER_SIGNAL
 from metrics.observables.airshower_size import AIRSHOWER_SIZE
 from metrics.observables.airshower_trace import AIRSHOWER_TRACE
-from metrics.observables.along_axes import ALONG_AXES, CONDITIONS, HITS
+from metrics.observables.along_axes import ALONG_AXES
 from metrics.observables.calochallenge_features import CALOCHALLENGE_FEATURES
 from metrics.observables.cell_spectrum import CELL_SPECTRUM
 from metrics.observables.component import Family, Observable
 from metrics.observables.energy_response import RESPONSE
 from metrics.observables.helix_residual import HELIX_RESIDUAL
 from metrics.observables.helix_track import HELIX_TRACK
+from metrics.observables.hits import HITS
 from metrics.observables.lateral_shape import LATERAL_SHAPE
 from metrics.observables.layer_energy import LAYER_ENERGY
 from metrics.observables.layer_fraction import LAYER_FRACTION
@@ -31,6 +32,7 @@ from metrics.observables.measured_angle import MEASURED_ANGLE
 from metrics.observables.sample import Sample
 from metrics.observables.shower_depth import DEPTH
 from metrics.observables.sparsity import SPARSITY
+from metrics.observables.told_conditions import CONDITIONS
 
 OBSERVABLES: Registry[Family] = Registry(
     "observable",

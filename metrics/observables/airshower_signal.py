@@ -3,7 +3,6 @@
 # Axes: N events, S = 9 × 9 stations, B bins of distance, O octaves.
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -22,8 +21,8 @@ from metrics.observables.airshower_array import (
     station_positions,
     triggered,
 )
-from metrics.observables.component import Family, Observable
-from metrics.observables.sample import Sample
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable
+from metrics.observables.sample import Sample, ratio
 
 PAPER = "arXiv:1802.03325"
 SOURCE = f"{PAPER}, section 4: total signal, hottest station, fall-off and neighbours in words; formulas are ours"
@@ -54,9 +53,7 @@ def _log_per_energy(sample: Sample, signal: Floats) -> Floats:
 
 def hottest_fraction(sample: Sample) -> Floats:
     """max S / Σ S, shape (N,); 0 without signal."""
-    total = _total(sample)
-    largest = signals(sample).max(axis=1)
-    return np.asarray(np.divide(largest, total, out=np.zeros_like(total), where=total > 0), dtype=np.float64)
+    return ratio(signals(sample).max(axis=1), _total(sample))
 
 
 def hottest_distance(sample: Sample) -> Floats:
@@ -107,20 +104,16 @@ def _along(name: str, index: int) -> Observable:
     def place(sample: Sample) -> Floats:
         return core(sample)[:, index]
 
-    return Observable(f"core_{name}", f"Core along {name}", "m", SOURCE, "distribution", place)
-
-
-def _distribution(name: str, title: str, unit: str, function: Callable[[Sample], Floats]) -> Observable:
-    return Observable(name, title, unit, SOURCE, "distribution", function)
+    return Observable(f"core_{name}", f"Core along {name}", "m", SOURCE, place)
 
 
 OBSERVABLES = (
-    _distribution("total_signal", "log10(1 + total signal / E [VEM/EeV])", "1", total_signal),
-    _distribution("hottest_signal", "log10(1 + signal of the hottest station / E [VEM/EeV])", "1", hottest_signal),
-    _distribution("hottest_fraction", "Hottest station / total signal", "1", hottest_fraction),
-    _distribution("hottest_distance", "Distance of the hottest station to the core", "m", hottest_distance),
-    _distribution("num_triggered", "Stations with a signal", "stations", num_triggered),
-    _distribution("neighbour_correlation", "Correlation of neighbouring stations", "1", neighbour_correlation),
+    Observable("total_signal", "log10(1 + total signal / E [VEM/EeV])", "1", SOURCE, total_signal),
+    Observable("hottest_signal", "log10(1 + signal of the hottest station / E [VEM/EeV])", "1", SOURCE, hottest_signal),
+    Observable("hottest_fraction", "Hottest station / total signal", "1", SOURCE, hottest_fraction),
+    Observable("hottest_distance", "Distance of the hottest station to the core", "m", SOURCE, hottest_distance),
+    Observable("num_triggered", "Stations with a signal", "stations", SOURCE, num_triggered),
+    Observable("neighbour_correlation", "Correlation of neighbouring stations", "1", SOURCE, neighbour_correlation),
     _along("x", 0),
     _along("y", 1),
     Observable(
@@ -128,7 +121,6 @@ OBSERVABLES = (
         title="Signal against the distance to the core",
         unit="1",
         source=SOURCE,
-        kind="profile",
         function=lateral_falloff,
         edges=RING_EDGES_M,
         edges_unit="m",
@@ -140,7 +132,6 @@ OBSERVABLES = (
         title="Spectrum of the signals of stations",
         unit="stations",
         source="our choice: the spectrum of cell energies of calorimeters",
-        kind="profile",
         function=signal_spectrum,
         edges=OCTAVE_EDGES,
         edges_unit="VEM",
@@ -165,6 +156,9 @@ AIRSHOWER_SIGNAL = Family(
         "octaves of signal"
     ),
     unit="1, m, stations",
+    detectors="array of 9 × 9 stations, primary energy known",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source=SOURCE,
     of=_of,
 )

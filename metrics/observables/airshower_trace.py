@@ -3,15 +3,13 @@
 # Axes: N events, S = 9 × 9 stations, n stations of all events that triggered, T time bins, B bins of distance.
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
 from data_adapters.layouts.airshower import BIN_WIDTH_NS, STATIONS, TIME, TIME_BINS
 from metrics.observables.airshower_array import RING_EDGES_M, has_traces, mean_in_rings, signals, triggered
-from metrics.observables.component import Family, Observable
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable
 from metrics.observables.sample import Sample
 
 SOURCE = (
@@ -92,20 +90,15 @@ def rise_time_profile(sample: Sample) -> Floats:
     return mean_in_rings(sample, rise_times(sample), triggered(sample))
 
 
-def _distribution(name: str, title: str, function: Callable[[Sample], Floats]) -> Observable:
-    return Observable(name, title, "ns", SOURCE, "distribution", function)
-
-
 OBSERVABLES = (
-    _distribution("rise_time", "Rise time, mean of the stations", mean_rise_time),
-    _distribution("fall_time", "Fall time, mean of the stations", mean_fall_time),
-    _distribution("hottest_rise_time", "Rise time of the hottest station", hottest_rise_time),
+    Observable("rise_time", "Rise time, mean of the stations", "ns", SOURCE, mean_rise_time),
+    Observable("fall_time", "Fall time, mean of the stations", "ns", SOURCE, mean_fall_time),
+    Observable("hottest_rise_time", "Rise time of the hottest station", "ns", SOURCE, hottest_rise_time),
     Observable(
         name="trace_shape",
         title="Mean trace",
         unit="1",
         source=SOURCE,
-        kind="profile",
         function=trace_shape,
         edges=TIME.edges,
         edges_unit=TIME.unit,
@@ -117,7 +110,6 @@ OBSERVABLES = (
         title="Rise time against the distance to the core",
         unit="ns",
         source=SOURCE,
-        kind="profile",
         function=rise_time_profile,
         edges=RING_EDGES_M,
         edges_unit="m",
@@ -140,6 +132,9 @@ AIRSHOWER_TRACE = Family(
         "against the distance to the core (0 where no station has triggered)"
     ),
     unit="1, ns",
+    detectors="array of 9 × 9 stations with traces, primary energy known",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source=SOURCE,
     of=_of,
 )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import DEPTH_NAMES, Axis, Detector
-from metrics.observables.component import Family, Observable
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable, has_energies
 from metrics.observables.sample import Sample
 
 SOURCE = "shower shapes and moments as in 3DGAN (doi:10.1109/ACCESS.2021.3101946), § V; any detector, any axis"
@@ -123,11 +123,11 @@ def _observables(grid: Grid, index: int, axis: Axis) -> Iterator[Observable]:
         return _moments(grid.along(sample, index), axis)[1]
 
     yield Observable(
-        f"profile_{name}", f"Mean profile along {words}", "1", SOURCE, "profile", profile, axis.edges, axis.unit, words
+        f"profile_{name}", f"Mean profile along {words}", "1", SOURCE, profile, axis.edges, axis.unit, words
     )
     if not is_circle(axis):
-        yield Observable(f"centre_{name}", f"Centre along {words}", axis.unit, SOURCE, "distribution", centre)
-        yield Observable(f"width_{name}", f"Width along {words}", axis.unit, SOURCE, "distribution", width)
+        yield Observable(f"centre_{name}", f"Centre along {words}", axis.unit, SOURCE, centre)
+        yield Observable(f"width_{name}", f"Width along {words}", axis.unit, SOURCE, width)
 
 
 def is_circle(axis: Axis) -> bool:
@@ -148,37 +148,8 @@ def _moments(energy: NDArray[np.float64], axis: Axis) -> tuple[NDArray[np.float6
     return np.where(filled, mean, axis.edges[0]), np.where(filled, np.sqrt(np.maximum(variance, 0)), 0.0)
 
 
-def hits(detector: Detector) -> tuple[Observable, ...]:
-    """Fraction of the cells above the detector's threshold; nothing for a detector without one."""
-    if detector.threshold <= 0:
-        return ()
-
-    def fraction(sample: Sample) -> NDArray[np.float64]:
-        above = np.count_nonzero(sample.response > detector.threshold, axis=1)
-        return np.asarray(above / detector.num_cells, dtype=np.float64)
-
-    title = f"Fraction of cells above {detector.threshold:g} {detector.unit}"
-    return (Observable("hits", title, "1", SOURCE, "distribution", fraction),)
-
-
-def told_conditions(detector: Detector) -> tuple[Observable, ...]:
-    """The real conditions in which nothing is binned, so that correlations with them are compared."""
-    return tuple(
-        _condition(condition.name, condition.unit)
-        for condition in detector.conditions
-        if condition.categories is None and not condition.bins and not condition.energy and not condition.shape
-    )
-
-
-def _condition(name: str, unit: str) -> Observable:
-    def value(sample: Sample) -> NDArray[np.float64]:
-        return sample.events.conditions[name]
-
-    return Observable(f"condition_{name}", name.replace("_", " ").capitalize(), unit, SOURCE, "distribution", value)
-
-
 def _axes(detector: Detector) -> tuple[Observable, ...]:
-    return () if detector.signed or detector.energy_condition is None else axis_observables(detector)
+    return axis_observables(detector) if has_energies(detector) else ()
 
 
 ALONG_AXES = Family(
@@ -189,22 +160,9 @@ ALONG_AXES = Family(
         "standard deviation"
     ),
     unit="1 (profile), unit of the axis (centre, width)",
+    detectors="response never negative, incident energy known",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source=SOURCE,
     of=_axes,
-)
-HITS = Family(
-    name="hits",
-    title="Fraction of cells above the detector's threshold",
-    definition="number of cells above the threshold / number of cells",
-    unit="1",
-    source=SOURCE,
-    of=hits,
-)
-CONDITIONS = Family(
-    name="conditions",
-    title="Conditions in which nothing is binned",
-    definition="the condition itself, so that correlations of other observables with it are compared",
-    unit="of the condition",
-    source=SOURCE,
-    of=told_conditions,
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
 from data_adapters.layouts.calochallenge import HighLevelFeatures, high_level_features
-from metrics.observables.component import Family, Observable
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable
 from metrics.observables.sample import Sample
 
 SOURCE = "CaloChallenge (arXiv:2410.21611), high-level features"
@@ -49,7 +49,7 @@ def _feature(column: int, quantity: str, layer: str) -> Observable:
 
     title, unit = QUANTITIES[quantity]
     words = f"{title}, {layer.replace('_', ' ')}"
-    return Observable(f"{quantity}_{layer}", words, unit, SOURCE, "distribution", value)
+    return Observable(f"{quantity}_{layer}", words, unit, SOURCE, value)
 
 
 def _features(sample: Sample) -> NDArray[np.float64]:
@@ -66,6 +66,9 @@ CALOCHALLENGE_FEATURES = Family(
         "energy; fraction of voxels at or below the threshold"
     ),
     unit="mm, 1",
+    detectors="every layer a disc of voxels in α and r",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source=SOURCE,
     of=layer_features,
 )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
-from metrics.observables.component import Family, Observable
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable, has_energies
 from metrics.observables.sample import Sample
 
 
@@ -20,13 +20,12 @@ ENERGY_RESPONSE = Observable(
     title="Total energy / incident energy",
     unit="1",
     source="ATL-SOFT-PUB-2018-001, eq. 3 and figure 4a; divided by the incident energy",
-    kind="distribution",
     function=energy_response,
 )
 
 
 def _of(detector: Detector) -> tuple[Observable, ...]:
-    return () if detector.signed or detector.energy_condition is None else (ENERGY_RESPONSE,)
+    return (ENERGY_RESPONSE,) if has_energies(detector) else ()
 
 
 RESPONSE = Family(
@@ -34,6 +33,9 @@ RESPONSE = Family(
     title="Total energy / incident energy (sampling fraction)",
     definition="E / E_inc with E = Σ cells",
     unit="1",
+    detectors="response never negative, incident energy known",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source="ATL-SOFT-PUB-2018-001, eq. 3; 3DGAN (doi:10.1109/ACCESS.2021.3101946), § V-B",
     of=_of,
 )

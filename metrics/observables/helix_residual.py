@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
 from data_adapters.layouts.alice_geometry import ALICE_TRACKS_DETECTOR, LOWEST_RADIUS_MM
-from metrics.observables.component import Family, Observable
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable
 from metrics.observables.helix_fit import Helices, fit_helices
 from metrics.observables.sample import Sample
 
@@ -88,7 +88,6 @@ OBSERVABLES = (
         "Mean distance of the points to the helix",
         "mm",
         SOURCE,
-        "distribution",
         residual_mean,
     ),
     Observable(
@@ -96,7 +95,6 @@ OBSERVABLES = (
         "RMS distance of the points to the helix",
         "mm",
         SOURCE,
-        "distribution",
         residual_rms,
     ),
     Observable(
@@ -104,7 +102,6 @@ OBSERVABLES = (
         title="Distance of a point to the helix, along the track",
         unit="mm",
         source=SOURCE,
-        kind="profile",
         function=residuals,
         edges=ALICE_TRACKS_DETECTOR.layers[0].axes[0].edges,
         edges_unit="point",
@@ -128,6 +125,9 @@ HELIX_RESIDUAL = Family(
         "than 400 mm to the beam holds no point; tracks of fewer than 4 points have no helix and count as 0"
     ),
     unit="mm",
+    detectors="tracks of 159 points, x, y and z in mm",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source=SOURCE,
     of=_of,
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
 from data_adapters.layouts.alice_geometry import ALICE_TRACKS_DETECTOR
-from metrics.observables.component import Family, Observable
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable
 from metrics.observables.helix_residual import distance_from_beam, helices_of, is_alice_track, is_there, points_of
 from metrics.observables.sample import Sample
 
@@ -102,17 +102,12 @@ def _mean_and_deviation(sample: Sample) -> Floats:
     return np.stack([mean, np.sqrt(squares.sum(axis=1) / num)], axis=1)
 
 
-def _distribution(name: str, title: str, unit: str, function: Callable[[Sample], Floats]) -> Observable:
-    return Observable(name, title, unit, SOURCE, "distribution", function)
-
-
 def _profile(name: str, title: str, unit: str, function: Callable[[Sample], Floats], y_label: str) -> Observable:
     return Observable(
         name=name,
         title=title,
         unit=unit,
         source=SOURCE,
-        kind="profile",
         function=function,
         edges=ALICE_TRACKS_DETECTOR.layers[0].axes[0].edges,
         edges_unit="point",
@@ -122,15 +117,15 @@ def _profile(name: str, title: str, unit: str, function: Callable[[Sample], Floa
 
 
 AGAINST_CONDITIONS = (
-    _distribution("curvature_ratio", "Curvature / that of the true momentum", "1", curvature_ratio),
-    _distribution("azimuth_difference", "Azimuth of the helix − true azimuth", "rad", azimuth_difference),
-    _distribution("dip_difference", "Dip angle of the helix − true dip angle", "rad", dip_difference),
+    Observable("curvature_ratio", "Curvature / that of the true momentum", "1", SOURCE, curvature_ratio),
+    Observable("azimuth_difference", "Azimuth of the helix − true azimuth", "rad", SOURCE, azimuth_difference),
+    Observable("dip_difference", "Dip angle of the helix − true dip angle", "rad", SOURCE, dip_difference),
 )
 OF_POINTS = (
-    _distribution("impact_parameter", "Distance of the helix to the beam", "mm", impact_parameter),
-    _distribution("num_points", "Number of points", "points", num_points),
-    _distribution("spacing_mean", "Mean distance to the next point", "mm", spacing_mean),
-    _distribution("spacing_deviation", "Deviation of the distance to the next point", "mm", spacing_deviation),
+    Observable("impact_parameter", "Distance of the helix to the beam", "mm", SOURCE, impact_parameter),
+    Observable("num_points", "Number of points", "points", SOURCE, num_points),
+    Observable("spacing_mean", "Mean distance to the next point", "mm", SOURCE, spacing_mean),
+    Observable("spacing_deviation", "Deviation of the distance to the next point", "mm", SOURCE, spacing_deviation),
     _profile("point_occupancy", "Points along the track", "1", occupancy, "Fraction of tracks with a point"),
     _profile("point_radius", "Distance from the beam", "mm", radius, "Mean distance from the beam [mm]"),
     _profile("point_drift", "Distance from z = 0", "mm", drift, "Mean distance from z = 0 [mm]"),
@@ -155,6 +150,9 @@ HELIX_TRACK = Family(
         "occupancy, of the distance from the beam and of |z| (0 where a track has no point)"
     ),
     unit="1, rad, mm, points",
+    detectors="tracks of 159 points; the first three: momentum, charge and direction among the conditions",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source=SOURCE,
     of=_of,
 )

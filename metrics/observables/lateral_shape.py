@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import Detector, Layer
-from metrics.observables.component import Family, Observable
+from metrics.observables.component import FOR_PROFILE, Family, Observable, has_energies
 from metrics.observables.sample import Sample
 
 AXES: tuple[tuple[Literal[0, 1], str, str, str], ...] = ((0, "eta", "Δη", "1"), (1, "phi", "Δφ", "rad"))
@@ -16,7 +16,8 @@ AXES: tuple[tuple[Literal[0, 1], str, str, str], ...] = ((0, "eta", "Δη", "1")
 
 def lateral_shapes(detector: Detector) -> tuple[Observable, ...]:
     """Two profiles for each layer: against Δη and against Δφ; none unless the axes of all layers are those."""
-    if any(tuple(axis.name for axis in layer.axes) != ("eta", "phi") for layer in detector.layers):
+    in_eta_and_phi = all(tuple(axis.name for axis in layer.axes) == ("eta", "phi") for layer in detector.layers)
+    if not in_eta_and_phi or not has_energies(detector):
         return ()
     return tuple(_lateral_shape(layer, *axis) for layer in detector.layers for axis in AXES)
 
@@ -32,7 +33,6 @@ def _lateral_shape(layer: Layer, axis: Literal[0, 1], name: str, symbol: str, un
         title=f"Mean lateral shape in {symbol}, {layer.name}",
         unit="1",
         source="ATL-SOFT-PUB-2018-001, figures 3b and 3c; every layer, divided by the incident energy",
-        kind="profile",
         function=energy_along_axis,
         edges=layer.axes[axis].edges,
         edges_unit=unit,
@@ -44,6 +44,9 @@ LATERAL_SHAPE = Family(
     title="Mean lateral shape in Δη and Δφ, layer by layer",
     definition="mean over events of the energy at each Δη or Δφ of a layer, over E_inc",
     unit="1",
+    detectors="layers in η and φ, incident energy known",
+    smallest_sample=FOR_PROFILE,
+    cost="every evaluation",
     source="ATL-SOFT-PUB-2018-001, figures 3b and 3c",
     of=lateral_shapes,
 )

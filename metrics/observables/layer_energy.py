@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import Detector, Layer
-from metrics.observables.component import Family, Observable
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable, has_energies
 from metrics.observables.sample import Sample
 
 
 def layer_energies(detector: Detector) -> tuple[Observable, ...]:
-    """One observable for each layer; none for a detector of one layer."""
-    if len(detector.layers) < 2 or detector.energy_condition is None:
+    """One observable for each layer; none for one layer, or without energies."""
+    if len(detector.layers) < 2 or not has_energies(detector):
         return ()
     return tuple(_layer_energy(layer, number) for number, layer in enumerate(detector.layers))
 
@@ -26,7 +26,6 @@ def _layer_energy(layer: Layer, number: int) -> Observable:
         title=f"Energy in the {layer.name} / incident energy",
         unit="1",
         source="ATL-SOFT-PUB-2018-001, eq. 1 and figure 3a; divided by the incident energy",
-        kind="distribution",
         function=fraction_of_incident_energy,
     )
 
@@ -36,6 +35,9 @@ LAYER_ENERGY = Family(
     title="Energy in each layer / incident energy",
     definition="E_i / E_inc with E_i = Σ cells of layer i",
     unit="1",
+    detectors="several layers, response never negative, incident energy known",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source="ATL-SOFT-PUB-2018-001, eq. 1",
     of=layer_energies,
 )

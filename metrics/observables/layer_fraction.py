@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
 from metrics.observables.along_axes import depth_names, energy_in_depth
-from metrics.observables.component import Family, Observable
-from metrics.observables.sample import Sample
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable
+from metrics.observables.sample import Sample, ratio
 
 SOURCE = "ATL-SOFT-PUB-2018-001, § 4 (f_i of eqs. 6 and 7); of a volume, its cells along the depth"
 
@@ -20,9 +20,7 @@ def layer_fractions_of(sample: Sample) -> NDArray[np.float64]:
 
 
 def _fractions(energies: NDArray[np.float64]) -> NDArray[np.float64]:
-    total = energies.sum(axis=1, keepdims=True)
-    fractions = np.divide(energies, total, out=np.zeros_like(energies), where=total > 0)
-    return np.asarray(fractions, dtype=np.float64)
+    return ratio(energies, energies.sum(axis=1, keepdims=True))
 
 
 def layer_fractions(detector: Detector) -> tuple[Observable, ...]:
@@ -38,7 +36,7 @@ def _layer_fraction(name: str, number: int) -> Observable:
         return layer_fractions_of(sample)[:, number]
 
     title = f"Energy in {name.replace('_', ' ')} / total energy"
-    return Observable(f"fraction_{name}", title, "1", SOURCE, "distribution", fraction)
+    return Observable(f"fraction_{name}", title, "1", SOURCE, fraction)
 
 
 LAYER_FRACTION = Family(
@@ -46,6 +44,9 @@ LAYER_FRACTION = Family(
     title="Energy in each layer / total energy",
     definition="E_i / E with E_i = Σ cells of layer i; 0 for an event without energy",
     unit="1",
+    detectors="several layers, or cells along a depth; response never negative",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source=SOURCE,
     of=layer_fractions,
 )

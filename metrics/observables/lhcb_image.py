@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
 from data_adapters.layouts.lhcb_geometry import FACE
-from metrics.observables.component import Family, Observable
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable
+from metrics.observables.maximum_cell import maximum_cell
 from metrics.observables.sample import Sample
 
 THESIS = "T. Neuer, master thesis, University of Zurich, 2020"
@@ -21,11 +22,6 @@ THESIS = "T. Neuer, master thesis, University of Zurich, 2020"
 def is_lhcb_face(detector: Detector) -> bool:
     """Whether the response is an image of the face of the calorimeter, 52 × 64 cells."""
     return detector.layers == (FACE,)
-
-
-def maximum(sample: Sample) -> NDArray[np.float64]:
-    """max over the cells of the image / transverse energy of the tracks, shape (N,)."""
-    return np.asarray(sample.response.max(axis=1) / sample.incident_energy, dtype=np.float64)
 
 
 def resolution(sample: Sample) -> NDArray[np.float64]:
@@ -38,15 +34,13 @@ MAXIMUM = Observable(
     title="Largest cell / transverse energy of the tracks",
     unit="1",
     source=f"{THESIS}, eq. 5.1.2; divided by the transverse energy of the tracks",
-    kind="distribution",
-    function=maximum,
+    function=maximum_cell,
 )
 RESOLUTION = Observable(
     name="resolution",
     title="Transverse energy of the tracks − of the image",
     unit="MeV",
     source=f"{THESIS}, eq. 5.1.4",
-    kind="distribution",
     function=resolution,
 )
 
@@ -63,6 +57,9 @@ LHCB_IMAGE = Family(
         "the tracks − Σ cells, not divided by it, because that would be 1 − response"
     ),
     unit="1 (maximum), MeV (r)",
+    detectors="face of the LHCb calorimeter, 52 × 64 cells; energy of the tracks known",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source=f"{THESIS}, eqs. 5.1.2 and 5.1.4",
     of=_of,
 )

@@ -16,7 +16,7 @@ from data_adapters.layouts.lhcb_geometry import (
     split_images,
 )
 from metrics.observables.along_axes import grids
-from metrics.observables.component import Family, Observable
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable
 from metrics.observables.lhcb_image import THESIS, is_lhcb_face
 from metrics.observables.sample import Sample
 
@@ -76,9 +76,7 @@ def _along(index: int) -> Observable:
         return centre_offset(sample)[:, index]
 
     name = IMPACT[index]
-    return Observable(
-        f"offset_{name}", f"Centre of energy − impact, along {name}", "mm", SOURCE, "distribution", offset
-    )
+    return Observable(f"offset_{name}", f"Centre of energy − impact, along {name}", "mm", SOURCE, offset)
 
 
 def centre_distance(sample: Sample) -> Floats:
@@ -94,12 +92,8 @@ def maximum_distance(sample: Sample) -> Floats:
 OBSERVABLES = (
     _along(0),
     _along(1),
-    Observable(
-        "centre_distance", "Distance from impact to centre of energy", "mm", SOURCE, "distribution", centre_distance
-    ),
-    Observable(
-        "maximum_distance", "Distance from impact to largest cell", "mm", SOURCE, "distribution", maximum_distance
-    ),
+    Observable("centre_distance", "Distance from impact to centre of energy", "mm", SOURCE, centre_distance),
+    Observable("maximum_distance", "Distance from impact to largest cell", "mm", SOURCE, maximum_distance),
 )
 
 
@@ -117,6 +111,9 @@ LHCB_IMPACT = Family(
         "events, of which no track is the one"
     ),
     unit="mm",
+    detectors="face of the LHCb calorimeter; x and y of the impact among the conditions",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source=SOURCE,
     of=_of,
 )

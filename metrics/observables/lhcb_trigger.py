@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from data_adapters.detector import Detector
 from data_adapters.events import Events, InvalidEvents
 from data_adapters.layouts.lhcb_events import SIGNAL
 from data_adapters.layouts.lhcb_geometry import INNER, OUTER_SHAPE, SHAPE, split_images, track_image
-from metrics.observables.component import Family, Observable
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable
 from metrics.observables.lhcb_image import THESIS, is_lhcb_face
 from metrics.observables.sample import Sample
 
@@ -68,12 +69,13 @@ def _largest_by_signal(sample: Sample) -> Floats:
 def _windows(sample: Sample) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Sums of 2 × 2 cells of the inner part and of the outer part; no window lies in both."""
     inner, outer = split_images(sample.response.reshape(-1, *SHAPE))
-    return _sums(inner), _sums(outer)
+    return _in_windows(inner, np.add), _in_windows(outer, np.add)
 
 
-def _sums(cells: NDArray[np.float32]) -> NDArray[np.float32]:
-    rows = cells[:, :-1] + cells[:, 1:]
-    return np.asarray(rows[:, :, :-1] + rows[:, :, 1:])
+def _in_windows(cells: NDArray[Any], combine: np.ufunc) -> NDArray[Any]:
+    """The cells of each window of 2 × 2 combined, shape (N, rows − 1, columns − 1)."""
+    rows = combine(cells[:, :-1], cells[:, 1:])
+    return np.asarray(combine(rows[:, :, :-1], rows[:, :, 1:]))
 
 
 def _largest(windows: NDArray[np.float32]) -> Floats:
@@ -106,12 +108,7 @@ def _widened(mask: Masks, axis: int) -> Masks:
 def _window_any(mask: Masks) -> tuple[Masks, Masks]:
     """Which windows of the inner and the outer part overlap marked cells of the image."""
     outer = np.asarray(mask.reshape(len(mask), OUTER_SHAPE[0], 2, OUTER_SHAPE[1], 2).any(axis=(2, 4)))
-    return _any(mask[INNER]), _any(outer)
-
-
-def _any(cells: Masks) -> Masks:
-    rows = cells[:, :-1] | cells[:, 1:]
-    return np.asarray(rows[:, :, :-1] | rows[:, :, 1:])
+    return _in_windows(mask[INNER], np.logical_or), _in_windows(outer, np.logical_or)
 
 
 def _rates(name: str, words: str, largest: Largest) -> tuple[Observable, Observable]:
@@ -124,13 +121,12 @@ def _rates(name: str, words: str, largest: Largest) -> tuple[Observable, Observa
         return np.asarray(largest(sample)[:, None] > np.array(THRESHOLDS_MEV), dtype=np.float64)
 
     return (
-        Observable(name, f"{words} at 3.2 GeV", "1", SOURCE, "distribution", triggers),
+        Observable(name, f"{words} at 3.2 GeV", "1", SOURCE, triggers),
         Observable(
             name=f"{name}_thresholds",
             title=f"{words} against the threshold",
             unit="1",
             source=f"{SOURCE}; other thresholds are our choice",
-            kind="profile",
             function=triggers_at,
             edges=EDGES,
             edges_unit="MeV",
@@ -165,6 +161,9 @@ LHCB_TRIGGER = Family(
         "trigger alone"
     ),
     unit="1",
+    detectors="face of the LHCb calorimeter; HTOS and HTIS: tracks among the conditions",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source=SOURCE,
     of=_of,
 )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
 from metrics.observables.along_axes import depth_axis, depth_names
-from metrics.observables.component import Family, Observable
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable
 from metrics.observables.layer_fraction import layer_fractions_of
 from metrics.observables.sample import Sample
 
@@ -39,9 +39,7 @@ def _part(number: int, name: str, layers: NDArray[np.intp]) -> Observable:
         return np.asarray(layer_fractions_of(sample)[:, layers].sum(axis=1), dtype=np.float64)
 
     which = f"{name} {len(layers)} layers" if len(layers) > 1 else f"{name} layer"
-    return Observable(
-        f"r{number}", f"R{number}: energy in the {which} / total energy", "1", SOURCE, "distribution", fraction
-    )
+    return Observable(f"r{number}", f"R{number}: energy in the {which} / total energy", "1", SOURCE, fraction)
 
 
 LONGITUDINAL_PARTS = Family(
@@ -49,6 +47,9 @@ LONGITUDINAL_PARTS = Family(
     title="R1, R2, R3: energy in the front, middle and back third of the layers / total energy",
     definition="Σ E_i / E over the layers of a third; thirds differ by one layer at most; 0 without energy",
     unit="1",
+    detectors="three layers or more, or cells along a depth; response never negative",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source=SOURCE,
     of=longitudinal_parts,
 )

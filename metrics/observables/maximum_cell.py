@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
-from metrics.observables.component import Family, Observable
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable, has_energies
 from metrics.observables.sample import Sample
 
 SOURCE = "our choice: the peak of a shower; divided by the incident energy"
@@ -23,14 +23,12 @@ MAXIMUM = Observable(
     title="Largest cell energy / incident energy",
     unit="1",
     source=SOURCE,
-    kind="distribution",
     function=maximum_cell,
 )
 
 
 def _of(detector: Detector) -> tuple[Observable, ...]:
-    deposits = detector.quantity == "energy" and not detector.signed
-    return (MAXIMUM,) if deposits and detector.energy_condition is not None else ()
+    return (MAXIMUM,) if detector.quantity == "energy" and has_energies(detector) else ()
 
 
 MAXIMUM_CELL = Family(
@@ -38,6 +36,9 @@ MAXIMUM_CELL = Family(
     title="Largest cell energy / incident energy",
     definition="max over cells / E_inc",
     unit="1",
+    detectors="cells hold energies, incident energy known",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source=SOURCE,
     of=_of,
 )

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from data_adapters.detector import Detector
 from data_adapters.layouts.clic_3dgan import THETA
 from metrics.observables.along_axes import grids
-from metrics.observables.component import Family, Observable
-from metrics.observables.sample import Sample
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable
+from metrics.observables.sample import Sample, ratio
 
 SOURCE = "3DGAN (doi:10.1109/ACCESS.2021.3101946), § IV-B, as data_adapters.layouts.clic_3dgan.measured_angle"
 AXES = ("x", "y", "z")
@@ -34,8 +34,7 @@ def _measured_angle(sample: Sample) -> NDArray[np.float64]:
     layer = along_y.sum(axis=1)  # (N, Z)
     hit = layer > 0
     energy = np.where(hit, layer, 1.0)
-    total = layer.sum(axis=1, keepdims=True)
-    share = np.divide(layer, total, out=np.zeros_like(layer), where=total > 0)
+    share = ratio(layer, layer.sum(axis=1, keepdims=True))
     barycentres = (places[0] @ along_x / energy, places[1] @ along_y / energy, np.broadcast_to(places[2], layer.shape))
     x, y, z = (place - (share * place).sum(axis=1, keepdims=True) for place in barycentres)
     angle = math.pi / 2 - np.arctan2(np.where(z < 0, -y, y), np.hypot(x, z))
@@ -56,11 +55,11 @@ def angles(detector: Detector) -> tuple[Observable, ...]:
     lengths = len({axis.unit for axis in axes}) == 1 and axes[0].unit != "cell"
     if detector.signed or len(detector.layers) > 1 or tuple(axis.name for axis in axes) != AXES or not lengths:
         return ()
-    measured = Observable("measured_angle", "Measured angle", "rad", SOURCE, "distribution", measured_angle)
+    measured = Observable("measured_angle", "Measured angle", "rad", SOURCE, measured_angle)
     if not any((c.name, c.unit, c.shape) == (THETA.name, THETA.unit, ()) for c in detector.conditions):
         return (measured,)
     title = "Measured − true angle"
-    return measured, Observable("angle_difference", title, "rad", SOURCE, "distribution", angle_difference)
+    return measured, Observable("angle_difference", title, "rad", SOURCE, angle_difference)
 
 
 MEASURED_ANGLE = Family(
@@ -71,6 +70,9 @@ MEASURED_ANGLE = Family(
         "event's barycentre to that of layer z; minus θ"
     ),
     unit="rad",
+    detectors="one volume of x, y and z in a unit of length; the difference: θ among the conditions",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source=SOURCE,
     of=angles,
 )

@@ -56,3 +56,8 @@ class Sample:
     def _layer_energies(self) -> Floats:
         layers = self.detector.layer_slices.values()
         return np.stack([self.response[:, cells].sum(axis=1, dtype=np.float64) for cells in layers], axis=1)
+
+
+def ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Numerator over denominator, which may be one for several; 0 where it is not above 0."""
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)

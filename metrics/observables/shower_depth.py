@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
-from metrics.observables.component import Family, Observable
-from metrics.observables.sample import Sample
+from metrics.observables.component import FOR_DISTRIBUTION, Family, Observable
+from metrics.observables.sample import Sample, ratio
 
 
 def shower_depth(sample: Sample) -> NDArray[np.float64]:
@@ -19,8 +19,7 @@ def shower_depth(sample: Sample) -> NDArray[np.float64]:
     energy = sample.layer_energies
     total = energy.sum(axis=1)
     weighted = energy @ np.array([layer.depth_x0 for layer in sample.detector.layers])
-    depth = np.divide(weighted, total, out=np.zeros_like(total), where=total > 0)
-    return np.asarray(depth, dtype=np.float64)
+    return ratio(weighted, total)
 
 
 SHOWER_DEPTH = Observable(
@@ -28,14 +27,13 @@ SHOWER_DEPTH = Observable(
     title="Shower depth",
     unit="X0",
     source="ATL-SOFT-PUB-2018-001, eq. 2 and figure 3d; layer centres in radiation lengths",
-    kind="distribution",
     function=shower_depth,
 )
 
 
 def _of(detector: Detector) -> tuple[Observable, ...]:
     known = len(detector.layers) > 1 and all(layer.depth_x0 is not None for layer in detector.layers)
-    return (SHOWER_DEPTH,) if known else ()
+    return (SHOWER_DEPTH,) if known and not detector.signed else ()
 
 
 DEPTH = Family(
@@ -43,6 +41,9 @@ DEPTH = Family(
     title="Shower depth",
     definition="d = Σ E_i d_i / E, with d_i the depth of layer i",
     unit="X0",
+    detectors="several layers whose depth in X0 is known, response never negative",
+    smallest_sample=FOR_DISTRIBUTION,
+    cost="every evaluation",
     source="ATL-SOFT-PUB-2018-001, eq. 2",
     of=_of,
 )

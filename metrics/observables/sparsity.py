@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
-from metrics.observables.cell_spectrum import cells_in_octaves, has_cell_energies, octave_edges
-from metrics.observables.component import Family, Observable
+from metrics.observables.component import FOR_PROFILE, Family, Observable
+from metrics.observables.octaves import cells_in_octaves, has_cell_energies, octave_edges
 from metrics.observables.sample import Sample
 
 SOURCE = "3DGAN (doi:10.1109/ACCESS.2021.3101946), § V-D and figure 11"
@@ -30,7 +30,6 @@ def sparsity(detector: Detector) -> tuple[Observable, ...]:
             title="Fraction of cells above a threshold",
             unit="1",
             source=SOURCE,
-            kind="profile",
             function=fraction_above_thresholds,
             edges=octave_edges(detector),
             edges_unit=detector.unit,
@@ -48,6 +47,9 @@ SPARSITY = Family(
         "to the next); the first counts every cell above zero"
     ),
     unit="1",
+    detectors="cells hold energies",
+    smallest_sample=FOR_PROFILE,
+    cost="every evaluation",
     source=SOURCE,
     of=sparsity,
 )

@@ -18,7 +18,7 @@ from data_adapters.layouts.calochallenge import PUBLISHED, high_level_features, 
 from data_adapters.layouts.clic_3dgan import CLIC_ELECTRONS, measured_angle
 from metrics import observables as observables_package
 from metrics.observables import OBSERVABLES, observables_of, observe
-from metrics.observables.cell_spectrum import octave_edges
+from metrics.observables.octaves import octave_edges
 from metrics.observables.sample import Sample
 
 ENERGY = Condition("incident_energy", "MeV", energy=True, bins=True)

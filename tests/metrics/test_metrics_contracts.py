@@ -10,6 +10,7 @@ import pytest
 from data_adapters.events import Events
 from data_adapters.layouts.atlas_hdf5 import ATLAS_PHOTONS
 from metrics import FAULTS, METRICS, SCORECARDS
+from metrics.cost import COSTS
 from metrics.discrepancies.component import Metric
 from metrics.faults import Fault
 from metrics.judge import Judge
@@ -70,7 +71,7 @@ def test_metric_says_what_it_is(metric: Metric) -> None:
     assert metric.source
     assert metric.direction == "lower"
     assert metric.smallest_sample > 0
-    assert metric.cost in ("fast", "slow")
+    assert metric.cost in COSTS
 
 
 @metrics
