@@ -11,20 +11,23 @@ from numpy.typing import NDArray
 from data_adapters.detector import Detector
 from data_adapters.layouts.lhcb_geometry import CELL_MM, HOLE, INNER, SHAPE
 from metrics.observables.helix_residual import is_alice_track
+from metrics.observables.helix_track import FIELD_TESLA, GEV_PER_TESLA_MM
 from metrics.observables.lhcb_image import is_lhcb_face
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, Floats]
 
-AZIMUTH = "phi"
+AZIMUTH, PSEUDORAPIDITY, CHARGE = DIRECTION = ("phi", "eta", "charge")
+MOMENTUM = "transverse_momentum"
 IMPACT = ("y", "x")  # rows, then columns
 
 
 def carried(detector: Detector, response: Floats, conditions: Columns, wanted: Columns) -> Floats:
     """Responses at other conditions than their own, shape (n, V).
 
-    They are multiplied by the ratio of the incident energies; points of tracks are turned by the difference of their
-    azimuths; images of a single particle on the face of a calorimeter are moved by whole cells to its point of impact.
+    They are multiplied by the ratio of the incident energies; tracks are turned to the azimuth, inclined to the
+    pseudorapidity and mirrored for the charge, but not bent for the momentum; images of a single particle on the face
+    of a calorimeter are moved by whole cells to its point of impact.
 
     Args:
         response: Shape (n, V).
@@ -32,7 +35,7 @@ def carried(detector: Detector, response: Floats, conditions: Columns, wanted: C
         wanted: Those to which it is carried.
     """
     if is_alice_track(detector):
-        return _turned(response, wanted[AZIMUTH] - conditions[AZIMUTH]) if AZIMUTH in wanted else response
+        return _flying(response, conditions, wanted) if set(DIRECTION) <= wanted.keys() else response
     if detector.energy_condition is not None:
         name = detector.energy_condition.name
         response = response * (wanted[name] / conditions[name])[:, None]
@@ -42,10 +45,24 @@ def carried(detector: Detector, response: Floats, conditions: Columns, wanted: C
     return response
 
 
-def _turned(points: Floats, angle: Floats) -> Floats:
+def _flying(points: Floats, conditions: Columns, wanted: Columns) -> Floats:
     x, y, z = np.moveaxis(points.reshape(len(points), points.shape[1] // 3, 3), 2, 0)
+    mirrored = np.sign(conditions[CHARGE] * wanted[CHARGE])[:, None]
+    along, across = _turned(x, y, -conditions[AZIMUTH])
+    steeper = np.sinh(wanted[PSEUDORAPIDITY]) - np.sinh(conditions[PSEUDORAPIDITY])
+    x, y = _turned(along, mirrored * across, wanted[AZIMUTH])
+    return np.stack((x, y, z + _arc(x, y, conditions[MOMENTUM]) * steeper[:, None]), axis=2).reshape(points.shape)
+
+
+def _arc(x: Floats, y: Floats, transverse_momentum: Floats) -> Floats:
+    """Length of the circle from the beam to each point [mm], shape (n, P)."""
+    radius = (transverse_momentum / (GEV_PER_TESLA_MM * FIELD_TESLA))[:, None]
+    return np.asarray(2 * radius * np.arcsin(np.minimum(np.hypot(x, y) / (2 * radius), 1)))
+
+
+def _turned(x: Floats, y: Floats, angle: Floats) -> tuple[Floats, Floats]:
     cosine, sine = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    return np.stack((x * cosine - y * sine, x * sine + y * cosine, z), axis=2).reshape(points.shape)
+    return x * cosine - y * sine, x * sine + y * cosine
 
 
 def _moved(images: Floats, cells: NDArray[np.intp]) -> Floats:

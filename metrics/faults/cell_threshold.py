@@ -23,5 +23,11 @@ CELL_THRESHOLD = Fault(
     function=_cell_threshold,
     applies=is_positive,
     # About the median of filled cells (CLIC); above what is soft but common (LHCb, stations of the array).
-    strengths={"clic-electrons": 5e-4, "lhcb-tracks": 20.0, "lhcb-events": 20.0, "airshower-array": 3.0},
+    strengths={
+        "clic-electrons": 5e-4,
+        "lhcb-tracks": 20.0,
+        "lhcb-events": 20.0,
+        "airshower-array": 3.0,
+        "airshower-pattern": 200.0,
+    },
 )
