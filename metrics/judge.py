@@ -18,7 +18,8 @@ from metrics.condition_cells import condition_cells
 from metrics.discrepancies import METRICS
 from metrics.discrepancies.chi_squared import chi_squared_table, p_value
 from metrics.estimate import Estimate
-from metrics.exchange import exchange, exchange_probability
+from metrics.exchange import exchange_probability, exchanged_excesses, tosses
+from metrics.intervals import Interval, excess_interval
 from metrics.judgement import Judgement
 from metrics.observables import observe
 from metrics.scorecard import Scorecard
@@ -32,10 +33,29 @@ class _Comparison:
     replicas: Mapping[str, NDArray[np.float64]]
 
     def estimate(self, metric: str) -> Estimate:
-        return Estimate(float(self.values[metric].mean()), standard_error(self.replicas[metric].mean(axis=0)))
+        return Estimate(self.value(metric), standard_error(self.replicas[metric].mean(axis=0)))
 
     def estimate_in_bin(self, metric: str, index: int) -> Estimate:
         return Estimate(float(self.values[metric][index]), standard_error(self.replicas[metric][index]))
+
+    def value(self, metric: str) -> float:
+        return float(self.values[metric].mean())
+
+    def beside(self, other: _Comparison) -> _Comparison:
+        """The metrics of both."""
+        return _Comparison({**self.values, **other.values}, {**self.replicas, **other.replicas})
+
+
+@dataclass(frozen=True)
+class _Excess:
+    """A metric of one sample minus that of another, in the same replicas, shape (K,)."""
+
+    value: float
+    replicas: NDArray[np.float64]
+
+    @property
+    def estimate(self) -> Estimate:
+        return Estimate(self.value, standard_error(self.replicas))
 
 
 SCORE = "score"
@@ -54,6 +74,9 @@ class Judge:
         twin: Full simulation of the same particles, event by event; None where there is none.
         replicas: Bootstrap replicas for the errors; the values do not depend on them.
         seed: Seed of the bootstrap.
+    Without replicas, or with one event in each condition bin, nothing can be drawn: there are values and p-values, but
+    neither errors nor intervals.
+
     Raises: ValueError if the detector is not the scorecard's, the twin is none, or a condition bin is
         too small.
     """
@@ -72,7 +95,11 @@ class Judge:
         self.merged_bins = sum(condition_bin.merged for condition_bin in self.bins)
         self._measured = [condition_bin.measure(values) for condition_bin in self.bins]
         self._units = independent_units(reference.identity)
-        self._weights = event_weights([bin_.events for bin_ in self.bins], self._units, replicas, seed)
+        weights = event_weights([bin_.events for bin_ in self.bins], self._units, replicas, seed)
+        drawn = any((rows != 1).any() for rows in weights)
+        self._weights = (
+            weights if drawn else [rows[:0] for rows in weights]
+        )  # a single event has no fluctuation to draw
 
     def judge(
         self, generated_response: NDArray[np.float32], *, errors: bool = True, reported: bool = True
@@ -84,18 +111,26 @@ class Judge:
                 the reference.
             errors: Whether to estimate errors (bootstrap) and reported metrics; without, only the
                 scored values, more than ten times faster.
-            reported: Whether to add what is reported and not scored; only with errors.
+            reported: Whether to add what is reported and not scored, p-values and intervals of the excess; only with
+                errors.
         Raises: InvalidEvents for NaN, infinity, negative energies or a wrong shape, naming event and cell.
         """
         measured = self._measure(generated_response)
         if not errors:
-            return self._judgement(self._compare(measured, tuple(self.scorecard.weights), errors=False), None, [])
-        extra = self.scorecard.reported if reported else ()
-        comparison = self._compare(measured, (*self.scorecard.weights, *extra), errors=True)
-        judgement = self._judgement(comparison, self._floor_comparison, self._chi2(measured) if reported else [])
-        if not reported or self._measured_twin is None:
+            return self._judgement(self._scored(measured, errors=False), None)
+        scored = self._scored(measured, errors=True)
+        if not reported:
+            return self._judgement(scored, self._floor_comparison)
+        judgement, floor = self._with_reported(measured, scored), self._floor_comparison
+        if floor is None:
             return judgement
-        return replace(judgement, p_values=self._p_values(measured, self._measured_twin, EXCHANGES, seed=0))
+        exchanged = self._exchanged(measured, EXCHANGES, seed=0)
+        excesses = {name: _excess(scored, floor, name) for name in exchanged}
+        return replace(
+            judgement,
+            p_values={name: exchange_probability(excess.value, exchanged[name]) for name, excess in excesses.items()},
+            intervals=_intervals(excesses, exchanged),
+        )
 
     def p_values(
         self, generated_response: NDArray[np.float32], *, exchanges: int = EXCHANGES, seed: int = 0
@@ -113,44 +148,44 @@ class Judge:
         """
         if self._measured_twin is None:
             return {}
-        return self._p_values(self._measure(generated_response), self._measured_twin, exchanges, seed)
-
-    def _p_values(
-        self, generated: list[Measurement], twin: list[Measurement], exchanges: int, seed: int
-    ) -> dict[str, float]:
-        heads = np.random.default_rng(seed).random((exchanges, self._units.max() + 1)) < 0.5
-        observed = self._excesses(generated, twin)
-        exchanged = [
-            self._excesses(*exchange(generated, twin, [head[self._units[bin_.events]] for bin_ in self.bins]))
-            for head in heads
-        ]
+        measured = self._measure(generated_response)
+        observed, floor = (self._scored(sample, errors=False) for sample in (measured, self._measured_twin))
         return {
-            name: exchange_probability(value, np.array([excesses[name] for excesses in exchanged]))
-            for name, value in observed.items()
+            name: exchange_probability(observed.value(name) - floor.value(name), excesses)
+            for name, excesses in self._exchanged(measured, exchanges, seed).items()
         }
 
-    def _excesses(self, generated: list[Measurement], twin: list[Measurement]) -> dict[str, float]:
-        """Score and scored metrics of one sample minus those of the other."""
-        scored = tuple(self.scorecard.weights)
-        a, b = (self._compare(sample, scored, errors=False).values for sample in (generated, twin))
-        return {name: float(a[name].mean() - b[name].mean()) for name in a}
+    def _exchanged(self, generated: list[Measurement], exchanges: int, seed: int) -> dict[str, NDArray[np.float64]]:
+        """Excesses of score and scored metrics after random exchanges, shape (exchanges,) each; none without a twin."""
+        if self._measured_twin is None:
+            return {}
+        functions = {name: METRICS[name].function for name in self.scorecard.weights}
+        heads = tosses(exchanges, self._units.max() + 1, seed)
+        samples = zip(self.bins, self._measured, generated, self._measured_twin, strict=True)
+        in_bins = [
+            exchanged_excesses(functions, condition_bin, r, (g, t), heads[:, self._units[condition_bin.events]])
+            for condition_bin, r, g, t in samples
+        ]
+        excesses = {name: np.mean([excess[name] for excess in in_bins], axis=0) for name in functions}
+        return excesses | {SCORE: self._score(excesses)}
 
     @cached_property
     def floor(self) -> Judgement | None:
-        """The twin judged as if it were generated: what even full simulation cannot beat."""
-        return None if self.twin is None else self.judge(self.twin.response)
+        """The twin judged as if it were generated: what even full simulation cannot beat. Without p-values."""
+        if self._measured_twin is None or self._floor_comparison is None:
+            return None
+        return self._with_reported(self._measured_twin, self._floor_comparison)
 
     def difference(self, a: NDArray[np.float32], b: NDArray[np.float32]) -> Estimate:
         """Score of ``a`` minus score of ``b``, with the error of the difference on the same resampled events."""
-        scored = tuple(self.scorecard.weights)
-        first, second = (self._compare(self._measure(response), scored, errors=True) for response in (a, b))
-        return _difference(first, second, SCORE)
+        first, second = (self._scored(self._measure(response), errors=True) for response in (a, b))
+        return _excess(first, second, SCORE).estimate
 
     @cached_property
     def _floor_comparison(self) -> _Comparison | None:
         if self._measured_twin is None:
             return None
-        return self._compare(self._measured_twin, tuple(self.scorecard.weights), errors=True)
+        return self._scored(self._measured_twin, errors=True)
 
     @cached_property
     def _measured_twin(self) -> list[Measurement] | None:
@@ -169,13 +204,18 @@ class Judge:
         values = self._observe(self.reference.with_response(response))
         return [condition_bin.measure(values) for condition_bin in self.bins]
 
+    def _scored(self, generated: list[Measurement], *, errors: bool) -> _Comparison:
+        """Scored metrics, and the score."""
+        components = self._compare(generated, tuple(self.scorecard.weights), errors=errors)
+        score = _Comparison({SCORE: self._score(components.values)}, {SCORE: self._score(components.replicas)})
+        return components.beside(score)
+
     def _compare(self, generated: list[Measurement], metrics: tuple[str, ...], *, errors: bool) -> _Comparison:
         ones = [np.ones((1, len(condition_bin.events))) for condition_bin in self.bins]
-        values = {name: self._evaluate(name, generated, ones)[:, 0] for name in metrics}
-        replicas = {name: self._replicas(name, generated, errors) for name in metrics}
-        values[SCORE] = self._score(values)
-        replicas[SCORE] = self._score(replicas)
-        return _Comparison(values, replicas)
+        return _Comparison(
+            {name: self._evaluate(name, generated, ones)[:, 0] for name in metrics},
+            {name: self._replicas(name, generated, errors) for name in metrics},
+        )
 
     def _replicas(self, metric: str, generated: list[Measurement], errors: bool) -> NDArray[np.float64]:
         most = METRICS[metric].bootstrap_replicas
@@ -194,20 +234,29 @@ class Judge:
         parts = [factor * components[name] for name, factor in self.scorecard.coefficients.items()]
         return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
-    def _judgement(self, comparison: _Comparison, floor: _Comparison | None, chi2: list[dict[str, Any]]) -> Judgement:
-        excesses = {} if floor is None else {name: _difference(comparison, floor, name) for name in floor.values}
+    def _with_reported(self, generated: list[Measurement], scored: _Comparison) -> Judgement:
+        """The judgement with reported metrics and the table of χ²."""
+        comparison = scored.beside(self._compare(generated, self.scorecard.reported, errors=True))
+        return replace(
+            self._judgement(comparison, self._floor_comparison),
+            reported={name: comparison.estimate(name) for name in self.scorecard.reported},
+            chi2=self._chi2(generated),
+        )
+
+    def _judgement(self, comparison: _Comparison, floor: _Comparison | None) -> Judgement:
+        excesses = {name: _excess(comparison, floor, name).estimate for name in floor.values} if floor else {}
         excess = excesses.pop(SCORE, None)
         return Judgement(
             scorecard=self.scorecard.name,
             scorecard_identity=self.scorecard.identity,
             score=comparison.estimate(SCORE),
             components={name: comparison.estimate(name) for name in self.scorecard.weights},
-            reported={name: comparison.estimate(name) for name in self.scorecard.reported if name in comparison.values},
+            reported={},
             excess=excess,
             excesses=excesses,
             z=_significance(excess),
             by_energy=self._by_energy(comparison),
-            chi2=chi2,
+            chi2=[],
             merged_bins=self.merged_bins,
         )
 
@@ -247,15 +296,20 @@ def _check_samples(scorecard: Scorecard, reference: Events, twin: Events | None)
         raise ValueError("the twin must hold the particles of the reference, in the same order; these are others")
 
 
-def _difference(a: _Comparison, b: _Comparison, metric: str) -> Estimate:
+def _excess(a: _Comparison, b: _Comparison, metric: str) -> _Excess:
     replicas = a.replicas[metric].mean(axis=0) - b.replicas[metric].mean(axis=0)
-    return Estimate(float(a.values[metric].mean() - b.values[metric].mean()), standard_error(replicas))
+    return _Excess(a.value(metric) - b.value(metric), replicas)
+
+
+def _intervals(excesses: Mapping[str, _Excess], exchanged: Mapping[str, NDArray[np.float64]]) -> dict[str, Interval]:
+    found = {name: excess_interval(excess.value, excess.replicas, exchanged[name]) for name, excess in excesses.items()}
+    return {name: interval for name, interval in found.items() if interval is not None}
 
 
 def _significance(excess: Estimate | None) -> float | None:
-    """Excess over its error; 0 for the floor itself, None where the error is unknown."""
+    """Excess over its error; 0 for the floor itself, None where the error is unknown, or 0 and the excess is not."""
     if excess is None or np.isnan(excess.error):
         return None
     if excess.error == 0:
-        return 0.0
+        return 0.0 if excess.value == 0 else None
     return excess.value / excess.error
