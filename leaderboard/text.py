@@ -10,12 +10,16 @@ NOTHING = "–"
 COMPONENT_TITLES = {
     "bmre": "BMRE",
     "response": "Response",
+    "shower_size": "Shower size",
+    "helix_residual": "Helix residuals",
     "wasserstein": "W₁",
     "correlation": "Correlation",
 }
 COMPONENT_MEANINGS = {
     "bmre": "mean relative error of the bins of histograms and mean profiles",
     "response": "relative error of the mean energy response",
+    "shower_size": "relative error of the mean signal near the core, geometric",
+    "helix_residual": "Wasserstein-1 distance of the helix residuals, in standard deviations of the full simulation",
     "wasserstein": "Wasserstein-1 distance, in standard deviations of the full simulation",
     "correlation": "root mean square difference of the observables' correlations",
 }

@@ -22,6 +22,7 @@ from metrics.exchange import exchange_probability, exchanged_excesses, tosses
 from metrics.intervals import Interval, excess_interval
 from metrics.judgement import Judgement
 from metrics.observables import observe
+from metrics.observed_sample import ObservedSample
 from metrics.scorecard import Scorecard
 
 
@@ -58,6 +59,10 @@ class _Excess:
         return Estimate(self.value, standard_error(self.replicas))
 
 
+# In memory, or observed already, because it is too large or because others look at the same observables.
+Sample = Events | ObservedSample
+Generated = NDArray[np.float32] | ObservedSample
+
 SCORE = "score"
 EXCHANGES = 100  # p-values down to 0.005
 
@@ -82,7 +87,7 @@ class Judge:
     """
 
     def __init__(
-        self, scorecard: Scorecard, reference: Events, twin: Events | None, *, replicas: int = 100, seed: int = 0
+        self, scorecard: Scorecard, reference: Sample, twin: Sample | None, *, replicas: int = 100, seed: int = 0
     ) -> None:
         _check_samples(scorecard, reference, twin)
         self.scorecard = scorecard
@@ -101,14 +106,12 @@ class Judge:
             weights if drawn else [rows[:0] for rows in weights]
         )  # a single event has no fluctuation to draw
 
-    def judge(
-        self, generated_response: NDArray[np.float32], *, errors: bool = True, reported: bool = True
-    ) -> Judgement:
+    def judge(self, generated_response: Generated, *, errors: bool = True, reported: bool = True) -> Judgement:
         """Score a generated sample.
 
         Args:
             generated_response: Cell energies [MeV], shape (N, V), event by event at the conditions of
-                the reference.
+                the reference; or a sample at its conditions that has been observed.
             errors: Whether to estimate errors (bootstrap) and reported metrics; without, only the
                 scored values, more than ten times faster.
             reported: Whether to add what is reported and not scored, p-values and intervals of the excess; only with
@@ -133,7 +136,12 @@ class Judge:
         )
 
     def p_values(
-        self, generated_response: NDArray[np.float32], *, exchanges: int = EXCHANGES, seed: int = 0
+        self,
+        generated_response: Generated,
+        *,
+        exchanges: int = EXCHANGES,
+        seed: int = 0,
+        unscored: tuple[str, ...] = (),
     ) -> dict[str, float]:
         """Probability that full simulation of the same particles lies as far above the floor, or further.
 
@@ -143,23 +151,29 @@ class Judge:
 
         Args:
             generated_response: As for ``judge``.
-        Returns: For ``score`` and each scored metric, at least 1 / (2 · exchanges + 2); nothing without a twin.
+            unscored: Further metrics.
+        Returns: For ``score`` and each metric, at least 1 / (2 · exchanges + 2); nothing without a twin.
         Raises: InvalidEvents as ``judge``.
         """
         if self._measured_twin is None:
             return {}
         measured = self._measure(generated_response)
-        observed, floor = (self._scored(sample, errors=False) for sample in (measured, self._measured_twin))
+        observed, floor = (
+            self._scored(sample, errors=False).beside(self._compare(sample, unscored, errors=False))
+            for sample in (measured, self._measured_twin)
+        )
         return {
             name: exchange_probability(observed.value(name) - floor.value(name), excesses)
-            for name, excesses in self._exchanged(measured, exchanges, seed).items()
+            for name, excesses in self._exchanged(measured, exchanges, seed, unscored).items()
         }
 
-    def _exchanged(self, generated: list[Measurement], exchanges: int, seed: int) -> dict[str, NDArray[np.float64]]:
-        """Excesses of score and scored metrics after random exchanges, shape (exchanges,) each; none without a twin."""
+    def _exchanged(
+        self, generated: list[Measurement], exchanges: int, seed: int, unscored: tuple[str, ...] = ()
+    ) -> dict[str, NDArray[np.float64]]:
+        """Excesses of score and metrics after random exchanges, shape (exchanges,) each; none without a twin."""
         if self._measured_twin is None:
             return {}
-        functions = {name: METRICS[name].function for name in self.scorecard.weights}
+        functions = {name: METRICS[name].function for name in (*self.scorecard.weights, *unscored)}
         heads = tosses(exchanges, self._units.max() + 1, seed)
         samples = zip(self.bins, self._measured, generated, self._measured_twin, strict=True)
         in_bins = [
@@ -176,7 +190,7 @@ class Judge:
             return None
         return self._with_reported(self._measured_twin, self._floor_comparison)
 
-    def difference(self, a: NDArray[np.float32], b: NDArray[np.float32]) -> Estimate:
+    def difference(self, a: Generated, b: Generated) -> Estimate:
         """Score of ``a`` minus score of ``b``, with the error of the difference on the same resampled events."""
         first, second = (self._scored(self._measure(response), errors=True) for response in (a, b))
         return _excess(first, second, SCORE).estimate
@@ -189,20 +203,30 @@ class Judge:
 
     @cached_property
     def _measured_twin(self) -> list[Measurement] | None:
-        return None if self.twin is None else self._measure(self.twin.response)
+        return None if self.twin is None else self._measured_sample(self.twin)
 
-    def _observe(self, events: Events) -> dict[str, NDArray[np.float64]]:
-        return observe(events, (*self.scorecard.distributions, *self.scorecard.profiles))
+    def _observe(self, sample: Sample) -> dict[str, NDArray[np.float64]]:
+        names = (*self.scorecard.distributions, *self.scorecard.profiles)
+        return sample.observe(names) if isinstance(sample, ObservedSample) else observe(sample, names)
 
-    def _measure(self, response: NDArray[np.float32]) -> list[Measurement]:
+    def _measure(self, generated: Generated) -> list[Measurement]:
+        if not isinstance(generated, ObservedSample):
+            return self._measured_sample(self._at_reference(generated))
+        return self._measured_sample(generated)
+
+    def _measured_sample(self, sample: Sample) -> list[Measurement]:
+        values = self._observe(sample)
+        return [condition_bin.measure(values) for condition_bin in self.bins]
+
+    def _at_reference(self, response: NDArray[np.float32]) -> Events:
+        assert isinstance(self.reference, Events), "an observed reference is compared with observed samples"
         check_response(response, self.reference.detector)
         if len(response) != len(self.reference):
             raise InvalidEvents(
                 f"{len(response)} events were generated; the reference has {len(self.reference)}: "
                 "generate one event for each of its conditions, in its order"
             )
-        values = self._observe(self.reference.with_response(response))
-        return [condition_bin.measure(values) for condition_bin in self.bins]
+        return self.reference.with_response(response)
 
     def _scored(self, generated: list[Measurement], *, errors: bool) -> _Comparison:
         """Scored metrics, and the score."""
@@ -286,7 +310,7 @@ class Judge:
         return table
 
 
-def _check_samples(scorecard: Scorecard, reference: Events, twin: Events | None) -> None:
+def _check_samples(scorecard: Scorecard, reference: Sample, twin: Sample | None) -> None:
     if reference.detector.name != scorecard.detector:
         raise ValueError(
             f"{scorecard.name} judges {scorecard.detector}; the reference is of {reference.detector.name}: "

@@ -25,6 +25,7 @@ ALPHA = 0.01  # a fault counts as noticed if the p-value is below
 POWER = 0.9  # the part of the draws in which a fault is to be noticed
 DRAWS = 12  # each order of the three simulations twice
 NO_FAULT = "none"
+UNSCORED = ("separation_power", "chi2_ndf")  # what others judge by, for comparison
 
 ThreeSimulations = tuple[Events, Events, Events]
 
@@ -35,7 +36,7 @@ class Power:
 
     Attributes:
         fault: Name; ``none`` for full simulation, which is to be noticed in one draw of a hundred.
-        metric: ``score``, or a scored metric.
+        metric: ``score``, or a metric.
         events: In each draw, over all condition bins.
         noticed: Draws with a p-value below α.
     """
@@ -62,7 +63,7 @@ def self_test(
     draws: int = DRAWS,
     done: Callable[[], None] = lambda: None,
 ) -> list[Power]:
-    """Power of the score and its components for every fault of the detector, and for none.
+    """Power of the score, its components and ``UNSCORED`` for every fault of the detector, and for none.
 
     Args:
         simulations: The same particles three times, in the same order.
@@ -93,11 +94,11 @@ def _at_size(
     scorecard: Scorecard, simulations: ThreeSimulations, events: int, draws: int, done: Callable[[], None]
 ) -> Iterator[Power]:
     faults = (NO_FAULT, *faults_of(simulations[0].detector))
-    noticed = {fault: dict.fromkeys(("score", *scorecard.weights), 0) for fault in faults}
+    noticed = {fault: dict.fromkeys(("score", *scorecard.weights, *UNSCORED), 0) for fault in faults}
     for number in range(draws):
         judge, generated = _draw(scorecard, simulations, events, number)
         for fault in faults:
-            p_values = judge.p_values(_with_fault(generated, fault, number), seed=number)
+            p_values = judge.p_values(_with_fault(generated, fault, number), seed=number, unscored=UNSCORED)
             for metric, p_value in p_values.items():
                 noticed[fault][metric] += p_value < ALPHA
             done()
