@@ -18,7 +18,7 @@ from metrics.condition_cells import condition_cells
 from metrics.discrepancies import METRICS
 from metrics.discrepancies.chi_squared import chi_squared_table, p_value
 from metrics.estimate import Estimate
-from metrics.exchange import exchange_probability, exchanged_excesses, tosses
+from metrics.exchange import ROUNDING, exchange_probability, exchanged_excesses, tosses
 from metrics.intervals import Interval, excess_interval
 from metrics.judgement import Judgement
 from metrics.observables import observe
@@ -102,9 +102,8 @@ class Judge:
         self._units = independent_units(reference.identity)
         weights = event_weights([bin_.events for bin_ in self.bins], self._units, replicas, seed)
         drawn = any((rows != 1).any() for rows in weights)
-        self._weights = (
-            weights if drawn else [rows[:0] for rows in weights]
-        )  # a single event has no fluctuation to draw
+        # A single event is drawn every time, which is not to say that it has no error.
+        self._weights = weights if drawn else [rows[:0] for rows in weights]
 
     def judge(self, generated_response: Generated, *, errors: bool = True, reported: bool = True) -> Judgement:
         """Score a generated sample.
@@ -295,6 +294,8 @@ class Judge:
         names = (*self.scorecard.distributions, *self.scorecard.profiles)
         table = []
         for condition_bin, r, g in zip(self.bins, self._measured, generated, strict=True):
+            if len(condition_bin.events) < 2:
+                continue  # one event has no variance
             chi2, ndf = chi_squared_table(condition_bin, r, g, np.ones((1, len(condition_bin.events))))
             columns = zip(names, chi2[0], ndf[0], p_value(chi2[0], ndf[0]), strict=True)
             table += [
@@ -334,6 +335,6 @@ def _significance(excess: Estimate | None) -> float | None:
     """Excess over its error; 0 for the floor itself, None where the error is unknown, or 0 and the excess is not."""
     if excess is None or np.isnan(excess.error):
         return None
-    if excess.error == 0:
+    if excess.error <= ROUNDING * abs(excess.value):
         return 0.0 if excess.value == 0 else None
     return excess.value / excess.error
