@@ -1,7 +1,7 @@
 """p-values of full simulation that was simulated a third time: they are to be uniform.
 
-Run with ``python benchmarks/metric_calibration.py``; it writes ``leaderboard/self_tests/calibration.json`` again, which the
-page about the metrics and ``docs/metrics.md`` show.
+Run with ``python benchmarks/metric_calibration.py``; it writes ``leaderboard/self_tests/calibration.json`` again, which
+the page about the metrics and ``docs/metrics.md`` show.
 """
 
 from __future__ import annotations

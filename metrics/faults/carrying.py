@@ -67,7 +67,9 @@ def _turned(x: Floats, y: Floats, angle: Floats) -> tuple[Floats, Floats]:
 
 def _moved(images: Floats, cells: NDArray[np.intp]) -> Floats:
     """What leaves the face, or falls into the hole for the beam, is lost; outer cells are even again."""
-    moved = np.stack([_shifted(image, *by) for image, by in zip(images, cells.tolist(), strict=True)])
+    moved = np.empty_like(images)
+    for index, by in enumerate(cells.tolist()):
+        moved[index] = _shifted(images[index], *by)
     stays = (cells == 0).all(axis=1)
     return np.where(stays[:, None, None], images, _as_read_out(moved))
 

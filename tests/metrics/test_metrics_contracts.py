@@ -3,34 +3,59 @@
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 
+from data_adapters.datasets import DATASETS
 from data_adapters.events import Events
 from data_adapters.layouts.atlas_hdf5 import ATLAS_PHOTONS
 from metrics import FAULTS, METRICS, SCORECARDS
 from metrics.cost import COSTS
 from metrics.discrepancies.component import Metric
-from metrics.faults import Fault
+from metrics.faults import Fault, faults_of
 from metrics.judge import Judge
 from metrics.observables import observables_of
 from metrics.observables.component import Observable
 from metrics.observables.sample import Sample
 from metrics.scales import measure_scales
 from metrics.scorecard import Scorecard
+from metrics.self_test_expected import EXPECTED
+from metrics.simulations import three_simulations
 
 CARD = SCORECARDS["atlas-photons-v1"]
 ATLAS = {name: observables_of(ATLAS_PHOTONS)[name] for name in (*CARD.distributions, *CARD.profiles)}
 observables = pytest.mark.parametrize("observable", ATLAS.values(), ids=ATLAS)
 metrics = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 faults = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+faults_of_cards = pytest.mark.parametrize(
+    ("scorecard", "fault"),
+    [
+        (card, fault)
+        for card in SCORECARDS.values()
+        for fault in faults_of(DATASETS[EXPECTED[card.name].dataset].detector).values()
+    ],
+    ids=lambda component: component.name,
+)
 scorecards = pytest.mark.parametrize("scorecard", SCORECARDS.values(), ids=SCORECARDS)
 notices = pytest.mark.parametrize(
     ("fault", "metric"),
     [(fault, metric) for fault in FAULTS.values() for metric in fault.noticed_by],
     ids=lambda component: component if isinstance(component, str) else component.name,
 )
+
+
+@cache
+def simulations_of(scorecard: str) -> tuple[Events, Events, Events]:
+    return three_simulations(DATASETS[EXPECTED[scorecard].dataset])
+
+
+@cache
+def judge_with(needs: tuple[str, ...]) -> Judge:
+    """Of the first scorecard that has these observables."""
+    card = next(card for card in SCORECARDS.values() if set(needs) <= set(card.distributions))
+    return Judge(card, *simulations_of(card.name)[:2])
 
 
 def values_of(metric: Metric, judge: Judge, response: np.ndarray) -> np.ndarray:
@@ -75,15 +100,17 @@ def test_metric_says_what_it_is(metric: Metric) -> None:
 
 
 @metrics
-def test_metric_is_perfect_for_identical_samples(metric: Metric, judge: Judge, reference: Events) -> None:
+def test_metric_is_perfect_for_identical_samples(metric: Metric) -> None:
+    judge = judge_with(metric.needs)
     allowed = metric.largest_for_identical + 1e-9
-    np.testing.assert_allclose(values_of(metric, judge, reference.response), metric.perfect, atol=allowed)
+    np.testing.assert_allclose(values_of(metric, judge, judge.reference.response), metric.perfect, atol=allowed)
 
 
 @metrics
-def test_metric_is_worse_for_the_mean_shower_than_for_full_simulation(
-    metric: Metric, judge: Judge, twin: Events
-) -> None:
+def test_metric_is_worse_for_the_mean_shower_than_for_full_simulation(metric: Metric) -> None:
+    judge = judge_with(metric.needs)
+    twin = judge.twin
+    assert twin is not None
     # The mean response of the mean shower is right by construction: that metric takes another fault.
     fault = FAULTS["energy_scale" if metric.name == "response" else "collapsed_conditions"]
     floor = values_of(metric, judge, twin.response).mean()
@@ -91,7 +118,10 @@ def test_metric_is_worse_for_the_mean_shower_than_for_full_simulation(
 
 
 @metrics
-def test_order_of_events_does_not_matter(metric: Metric, judge: Judge, reference: Events, twin: Events) -> None:
+def test_order_of_events_does_not_matter(metric: Metric) -> None:
+    judge = judge_with(metric.needs)
+    reference, twin = judge.reference, judge.twin
+    assert twin is not None
     order = np.random.default_rng(5).permutation(len(reference))
     shuffled = Judge(judge.scorecard, reference.select(order), None, replicas=0)
     np.testing.assert_allclose(
@@ -99,8 +129,9 @@ def test_order_of_events_does_not_matter(metric: Metric, judge: Judge, reference
     )
 
 
-@faults
-def test_fault_gives_events_and_always_the_same_ones(fault: Fault, twin: Events) -> None:
+@faults_of_cards
+def test_fault_gives_events_and_always_the_same_ones(scorecard: Scorecard, fault: Fault) -> None:
+    twin = simulations_of(scorecard.name)[1]
     response = fault.inject(twin)
     assert response.dtype == np.float32
     twin.with_response(response)  # refuses negative energies and wrong shapes
@@ -108,9 +139,19 @@ def test_fault_gives_events_and_always_the_same_ones(fault: Fault, twin: Events)
     assert not np.array_equal(response, twin.response)
 
 
-@faults
-def test_fault_without_strength_changes_nothing(fault: Fault, twin: Events) -> None:
+@faults_of_cards
+def test_fault_without_strength_changes_nothing(scorecard: Scorecard, fault: Fault) -> None:
+    twin = simulations_of(scorecard.name)[1]
     np.testing.assert_allclose(fault.inject(twin, fault.harmless), twin.response, rtol=1e-6, atol=1e-6)
+
+
+@faults_of_cards
+def test_same_fault_of_another_seed_is_of_the_same_events(scorecard: Scorecard, fault: Fault) -> None:
+    twin = simulations_of(scorecard.name)[1]
+    assert fault.inject(twin, seed=1).shape == twin.response.shape
+    unknown = replace(fault, applies=lambda _detector: False)
+    with pytest.raises(ValueError, match=f"{fault.name} cannot be injected into events of {scorecard.detector}"):
+        unknown.inject(twin)
 
 
 @notices
@@ -138,15 +179,34 @@ def test_score_is_worse_with_a_fault_and_worse_still_with_more_of_it(fault: Faul
 
 @scorecards
 def test_scorecard_names_only_what_is_registered(scorecard: Scorecard) -> None:
-    assert {ATLAS[name].kind for name in scorecard.distributions} == {"distribution"}
-    assert {ATLAS[name].kind for name in scorecard.profiles} == {"profile"}
+    known = observables_of(DATASETS[EXPECTED[scorecard.name].dataset].detector)
+    assert {known[name].kind for name in scorecard.distributions} == {"distribution"}
+    assert {known[name].kind for name in scorecard.profiles} == {"profile"}
     for name in (*scorecard.weights, *scorecard.reported):
         assert METRICS[name].smallest_sample <= scorecard.smallest_sample
+        assert set(METRICS[name].needs) <= set(scorecard.distributions)
 
 
 @scorecards
-def test_frozen_scales_are_what_the_faults_measure(scorecard: Scorecard, reference: Events, twin: Events) -> None:
+def test_frozen_scales_are_what_the_faults_measure(scorecard: Scorecard) -> None:
+    reference, twin, _ = simulations_of(scorecard.name)
     assert measure_scales(scorecard, reference, twin) == pytest.approx(dict(scorecard.scales), rel=1e-6)
+
+
+@scorecards
+@pytest.mark.parametrize("fault", ["collapsed_conditions", "halved_fluctuations"])
+def test_mean_showers_and_half_the_fluctuations_are_clearly_worse_than_full_simulation(
+    scorecard: Scorecard, fault: str
+) -> None:
+    reference, twin, fresh = simulations_of(scorecard.name)
+    judge = Judge(scorecard, reference, twin)
+    found = judge.judge(FAULTS[fault].inject(fresh), reported=False)
+    full_simulation = judge.judge(fresh.response, reported=False)
+    assert found.z is not None
+    assert full_simulation.z is not None
+    assert found.z > 4  # 3e-5, one-sided
+    assert full_simulation.z < 2.33
+    assert judge.p_values(FAULTS[fault].inject(fresh))["score"] < 0.01 < judge.p_values(fresh.response)["score"]
 
 
 @scorecards
