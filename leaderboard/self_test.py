@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from data_adapters.datasets import DATASETS
+from data_adapters.detector import Detector
+from data_adapters.events import Events
 from leaderboard.records import JsonObject, write_atomically
 from leaderboard.text import component_title
 from metrics import FAULTS, SCORECARDS
+from metrics.labels import quantity
+from metrics.scorecard import Scorecard
 from metrics.self_test import (
     ALPHA,
     NO_FAULT,
@@ -34,25 +39,64 @@ SCORE = "score"
 
 
 def run_self_test(name: str, draws: int, console: Console) -> JsonObject:
-    """Test the metrics of one scorecard on the dataset for which something is expected.
+    """Test the metrics of one scorecard on the validation events of the dataset for which something is expected.
 
     Raises: UnknownName.
     """
-    expected = EXPECTED[SCORECARDS[name].name]
-    simulations = three_simulations(DATASETS[expected.dataset])
-    return _record(name, expected.dataset, simulations, draws, console)
-
-
-def _record(name: str, dataset: str, simulations: ThreeSimulations, draws: int, console: Console) -> JsonObject:
     scorecard = SCORECARDS[name]
-    sizes = sizes_for(scorecard, simulations[0])
+    dataset = EXPECTED[name].dataset
+    simulations = three_simulations(DATASETS[dataset])
+    return _record(scorecard, dataset, simulations, sizes_for(scorecard, simulations[0]), draws, console)
+
+
+def run_self_test_on(
+    scorecard: Scorecard, simulations: ThreeSimulations, sizes: Sequence[int], draws: int, console: Console
+) -> JsonObject:
+    """The same on samples of one's own.
+
+    Args:
+        simulations: The same particles three times, in the same order.
+        sizes: Numbers of events to draw.
+    Raises: ValueError if they are not the same particles, or too few for the scorecard.
+    """
+    reference, *others = simulations
+    if any(not np.array_equal(other.identity, reference.identity) for other in others):
+        raise ValueError("the three files must hold the same particles in the same order; these are others")
+    energies = ", ".join(quantity(value, unit) for value, unit in _conditions(scorecard, reference))
+    where = f"{len(reference)} events of {scorecard.detector}" + (f" at {energies}" if energies else "")
+    return _record(scorecard, where, simulations, sizes, draws, console)
+
+
+def present_bins(scorecard: Scorecard, reference: Events) -> Scorecard:
+    """The scorecard without those listed condition bins of which the sample has no event."""
+    values = reference.conditions[reference.detector.binning_condition.name]
+    present = tuple(value for value in scorecard.condition_bins if (values == value).any())
+    if scorecard.condition_edges or not present:
+        return scorecard
+    return replace(scorecard, condition_bins=present)
+
+
+def _conditions(scorecard: Scorecard, reference: Events) -> list[tuple[float, str]]:
+    unit = reference.detector.binning_condition.unit
+    return [(value, unit) for value in scorecard.condition_bins]
+
+
+def _record(
+    scorecard: Scorecard,
+    dataset: str,
+    simulations: ThreeSimulations,
+    sizes: Sequence[int],
+    draws: int,
+    console: Console,
+) -> JsonObject:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"self-test of {name}", total=num_judgements(simulations, sizes, draws))
+        total = num_judgements(simulations, sizes, draws)
+        task = progress.add_task(f"self-test of {scorecard.name}", total=total)
         powers = self_test(scorecard, simulations, sizes, draws=draws, done=lambda: progress.advance(task))
     detector = simulations[0].detector
     return {
-        "scorecard": name,
+        "scorecard": scorecard.name,
         "identity": scorecard.identity,
         "title": scorecard.title,
         "dataset": dataset,
@@ -62,11 +106,11 @@ def _record(name: str, dataset: str, simulations: ThreeSimulations, draws: int, 
         "sizes": list(sizes),
         "metrics": [SCORE, *scorecard.weights, *UNSCORED],
         "faults": [_fault(fault, detector) for fault in dict.fromkeys(power.fault for power in powers)],
-        "rows": [power.to_json() | _expectation(name, power, max(sizes)) for power in powers],
+        "rows": [power.to_json() | _expectation(scorecard.name, dataset, power, max(sizes)) for power in powers],
     }
 
 
-def _fault(name: str, detector: Any) -> JsonObject:
+def _fault(name: str, detector: Detector) -> JsonObject:
     if name == NO_FAULT:
         return {"name": name, "title": "None: full simulation", "strength": None, "strength_unit": ""}
     fault = FAULTS[name]
@@ -74,11 +118,11 @@ def _fault(name: str, detector: Any) -> JsonObject:
     return {"name": name, "title": fault.title, "strength": fault.strength_for(detector), "strength_unit": unit}
 
 
-def _expectation(scorecard: str, power: Power, all_events: int) -> JsonObject:
+def _expectation(scorecard: str, dataset: str, power: Power, all_events: int) -> JsonObject:
     """Whether it was expected to notice, and whether it did; what happens with fewer events was not written down."""
-    noticed = EXPECTED[scorecard].noticed.get(power.fault, ())
+    noticed = EXPECTED[scorecard].noticed.get(power.fault, ()) if scorecard in EXPECTED else ()
     expected = power.events == all_events and power.metric in noticed
-    known = (scorecard, power.fault, power.metric) in SHORTFALLS
+    known = (dataset, power.fault, power.metric) in SHORTFALLS
     return {"expected": expected, "missed": expected and power.power < POWER, "known": expected and known}
 
 
@@ -116,12 +160,14 @@ def _mark(row: JsonObject) -> str:
 
 
 def write_record(record: JsonObject, folder: Path) -> Path:
-    """Write ``<scorecard>.json``; returns its path."""
-    path = folder / f"{record['scorecard']}.json"
+    """Write ``<scorecard>.<events>.json``; returns its path."""
+    path = folder / f"{record['scorecard']}.{max(record['sizes'])}.json"
     write_atomically(path, json.dumps(record, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
     return path
 
 
 def read_records(folder: Path = RECORDS) -> list[JsonObject]:
-    """Records of the folder, in the order of the registered scorecards' files."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*-v*.json"))]
+    """Records of the folder: ATLAS first, as the scorecards are registered, small samples before large ones."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.*.json")]
+    order = {name: number for number, name in enumerate(SCORECARDS)}
+    return sorted(found, key=lambda record: (order.get(record["scorecard"], len(order)), max(record["sizes"])))

@@ -2,8 +2,9 @@
 
 For each scorecard the dataset whose validation events are used, and for each fault at its stated strength the metrics
 that are to notice it in nine draws of ten (α = 0.01) when all of them are drawn. Faults that are missing are too weak
-for so few events: 3 % of the energy scale is below the resolution of hadrons, and so on. What was missed when it ran
-is in ``SHORTFALLS``; it stays expected, and missing.
+for so few events: 3 % of the energy scale is below the resolution of hadrons, and so on. The same is expected of any
+other sample that is as large, such as the 10 000 photons of 1 and 2 GeV of the tests. What was missed when it ran is in
+``SHORTFALLS``; it stays expected, and missing.
 """
 
 from __future__ import annotations
@@ -111,4 +112,20 @@ EXPECTED: Mapping[str, Expected] = {
     "airshower-pattern-v1": Expected("airshower-data-patterns", _AIRSHOWER),
 }
 
-SHORTFALLS: frozenset[tuple[str, str, str]] = frozenset()
+# (dataset, fault, metric): noticed in fewer draws than expected.
+SHORTFALLS = frozenset(
+    {
+        ("atlas-photons-geant4", "wider_resolution", "score"),
+        ("atlas-photons-geant4", "wider_resolution", "wasserstein"),
+        ("atlas-photons-geant4", "cell_threshold", "score"),
+        ("atlas-photons-geant4", "cell_threshold", "response"),
+        ("atlas-photons-geant4", "cell_threshold", "wasserstein"),
+        ("clic-electrons-100-200gev", "permuted_layers", "score"),
+        ("lhcb-pions-geant4", "wider_resolution", "bmre"),
+        ("lhcb-events-geant4", "energy_scale", "wasserstein"),
+        ("lhcb-events-geant4", "duplicated_events", "response"),
+        ("alice-tracks-geant4", "dropped_mode", "helix_residual"),
+        ("airshower-data", "dropped_mode", "wasserstein"),
+        ("airshower-data-patterns", "dropped_mode", "wasserstein"),
+    }
+)
