@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -164,7 +165,7 @@ class Benchmark:
         dataset: What to judge on.
         scorecard: Name of the scorecard.
         reason: Why the test split is opened, for the log.
-        on_step: Told in words what is done next.
+        on_step: Told of which entry (its title) what is done next.
     """
 
     def __init__(
@@ -173,7 +174,7 @@ class Benchmark:
         dataset: DatasetFiles,
         scorecard: str,
         reason: str,
-        on_step: Callable[[str], None] = lambda _step: None,
+        on_step: Callable[[str, str], None] = lambda _title, _step: None,
     ) -> None:
         self.on_step = on_step
         self.board = board
@@ -189,13 +190,14 @@ class Benchmark:
     def judge_entry(self, plan: EntryPlan, trainings: Sequence[SeedTraining]) -> JudgedEntry:
         """Generate the test events with the checkpoint of each seed, and judge them.
 
-        Metrics of whole samples and memorisation are of the seed that is shown, the one with the median score; an
-        untrained generator, which has seen no event and resembles none, gets neither.
+        Metrics of whole samples and memorisation are of the seed that is shown, the one with the median score. They
+        take longer than all else, so that only models get them, and of the rows to read scores by full simulation
+        alone, which is their floor.
 
         Raises: ValueError if a training is not one of the plan's.
         """
         self._check(plan, trainings)
-        self.on_step(f"{plan.title}: score")
+        self.on_step(plan.title, "score")
         seeds = [self._judge_seed(training) for training in sorted(trainings, key=lambda training: training.seed)]
         completed = [seed for seed in seeds if seed.judgement is not None]
         entry = {
@@ -209,7 +211,7 @@ class Benchmark:
         shown = _shown(completed)
         extra, details = self._reports(plan, shown)
         entry |= extra
-        self.on_step(f"{plan.title}: time of generating")
+        self.on_step(plan.title, "time of generating")
         entry["cost"] = self._cost(completed)
         if plan.mlflow is not None:
             entry["mlflow"] = dict(plan.mlflow)
@@ -223,7 +225,7 @@ class Benchmark:
         what = {"dataset": self.dataset.sha256, "scorecard": self.scorecard.identity}
         name = records.entry_id(FULL_SIMULATION, preset, what)
         title = "Full simulation, simulated again"
-        self.on_step(f"{title}: metrics of whole samples")
+        self.on_step(title, "metrics of whole samples")
         whole_sample = self.reports.whole_sample(None)
         entry = {
             **self._facts(name, title, "baseline", preset, study, None),
@@ -415,20 +417,22 @@ class Benchmark:
     def _reports(self, plan: EntryPlan, shown: _JudgedSeed | None) -> tuple[JsonObject, JsonObject]:
         """What goes beside the scores into the record, and into the observables.
 
-        Nothing for an untrained generator, and for a reference row that stands already, as its record is kept.
+        Nothing for rows that are only there to read scores by, and for an entry that stands already and is kept.
         """
-        if shown is None or shown.response is None or plan.kind == "untrained" or self._stands(plan):
+        if shown is None or shown.response is None or plan.kind != "model" or self._stands(plan):
             return {}, {}
         seed = {"seed": shown.training.seed}
-        self.on_step(f"{plan.title}: metrics of whole samples")
+        self.on_step(plan.title, "metrics of whole samples")
         whole_sample = self.reports.whole_sample(shown.response)
-        self.on_step(f"{plan.title}: memorisation")
+        self.on_step(plan.title, "memorisation")
         memorisation = self.reports.memorisation(shown.response)
         record = {"whole_sample": seed | whole_sample.record, "memorisation": seed | memorisation}
         return record, {"whole_sample": whole_sample.details}
 
     def _stands(self, plan: EntryPlan) -> bool:
-        return plan.kind != "model" and records.entry_folder(self.board, plan.id).exists()
+        with suppress(records.InvalidEntry):
+            return bool(records.read_entry(self.board, plan.id)["status"] != "incomplete")
+        return False
 
     def _cost(self, completed: Sequence[_JudgedSeed]) -> JsonObject | None:
         if not completed:

@@ -297,7 +297,7 @@ def training_figure(curves: Sequence[TrainingCurve]) -> Figure:
 def distance_figure(curves: Mapping[str, Quantiles], x_label: str) -> Figure:
     """Share of events whose nearest event is closer than a distance, for each labelled set of distances.
 
-    The first is of the generated events to what was trained on; if it lies left of the second, they are copies.
+    The first is of generated to training events; where it lies left of the second, to held-out ones, there are copies.
     """
     figure = Figure(figsize=(5.2, 3.2), layout="constrained")
     axes = figure.subplots()
@@ -306,9 +306,11 @@ def distance_figure(curves: Mapping[str, Quantiles], x_label: str) -> Figure:
     axes.set_title("Nearest events, among as many training as held-out ones")
     axes.set_xlabel(x_label)
     axes.set_ylabel("share of events that are closer")
-    if all((curve.values > 0).all() for curve in curves.values()):
+    if _far_apart([float(value) for curve in curves.values() for value in curve.values]):
         axes.set_xscale("log")
         _plain_numbers(axes.xaxis)
+    else:
+        axes.set_xlim(left=0)
     axes.set_ylim(0, 1)
     axes.legend(loc="upper left")
     return figure

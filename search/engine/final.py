@@ -27,6 +27,7 @@ from search.engine.shortlist import Reevaluation
 from search.engine.tracking import Tracker
 
 LOOK_EVERY = 2.0
+REFERENCE_ROWS = 3  # full simulation, mean shower, untrained generator
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -74,8 +75,9 @@ def train_and_judge(plan: Plan, entries: list[EntryPlan], tracker: Tracker, cons
     root = plan.folder.resolve() / "final"
     jobs = {entry.id: entry.jobs(root, plan.setup.device) for entry in entries}
     trainings = _train(plan, [job for group in jobs.values() for job in group], console)
-    with console.status("Judging on the test split"):
-        benchmark = Benchmark(plan.board, plan.data, plan.study.scorecard, f"search {plan.name}")
+    with Display(console, "judging on the test split") as display:
+        judging = _Judging(display, len(entries) + REFERENCE_ROWS)
+        benchmark = Benchmark(plan.board, plan.data, plan.study.scorecard, f"search {plan.name}", judging.step)
         references = _references(plan, benchmark, entries[0], root)
         judged = [
             benchmark.judge_entry(entry, [t for t in trainings if t.folder in {job.folder for job in jobs[entry.id]}])
@@ -86,7 +88,21 @@ def train_and_judge(plan: Plan, entries: list[EntryPlan], tracker: Tracker, cons
             with suppress(EntryExists):  # the same entry, from before this search was resumed
                 benchmark.write(benchmark.compare(entry, [*others, *references]))
             _track(tracker, entry)
+        display.update(1.0, f"{len(judged)} entries judged")
     return [entry.id for entry in entries]
+
+
+class _Judging:
+    """Shows what the benchmark does; every row counts alike."""
+
+    def __init__(self, display: Display, rows: int) -> None:
+        self.display, self.rows = display, rows
+        self.begun: list[str] = []
+
+    def step(self, title: str, what: str) -> None:
+        if title not in self.begun:
+            self.begun.append(title)
+        self.display.update((len(self.begun) - 1) / self.rows, f"{title}: {what}")
 
 
 def _references(plan: Plan, benchmark: Benchmark, entry: EntryPlan, root: Path) -> list[JudgedEntry]:

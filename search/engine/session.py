@@ -24,7 +24,7 @@ from search.engine.tracking import Tracker
 from search.engine.trial import estimate_seconds
 
 TYPICAL_SHARE = 0.45  # of a whole trial; the rest is saved by stopping early
-JUDGING_SECONDS = 60.0  # the test split, and the pages
+JUDGING_SECONDS = 110.0  # scores, metrics of whole samples and memorisation on the test split, and the pages
 DELIVERY_PATIENCE = 20.0
 
 

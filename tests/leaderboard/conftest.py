@@ -104,6 +104,59 @@ def _entry(**changes: Any) -> dict[str, Any]:
     return entry | changes
 
 
+def _measured_entry(**changes: Any) -> dict[str, Any]:
+    entry = _entry(**changes)
+    significant = {
+        "excess": {"value": 0.1, "error": 0.02},
+        "p_value": 0.005,
+        "worth": {"events": 2000, "at_least": 1132},
+    }
+    nearest = {
+        "events": 1000,
+        "fraction": 0.75,
+        "expected": 0.5,
+        "error": 0.05,
+        "z": 5.0,
+        "p_value": 0.001,
+        "copies": 0.5,
+        "copies_error": 0.1,
+    }
+    sample = {
+        "all_events": nearest,
+        "closest_tenth": nearest | {"events": 100},
+        "training_events": 3000,
+        "held_out_events": 1000,
+        "training_distances": {"0.01": 0.01, "0.25": 0.02, "0.75": 0.04},
+        "held_out_distances": {"0.01": 0.02, "0.25": 0.03, "0.75": 0.05},
+        "control": None,
+    }
+    row = {
+        "name": "precision",
+        "title": "Precision",
+        "unit": "1",
+        "direction": "higher",
+        "perfect": 1.0,
+        "outcome": {"value": 0.512, "error": 0.036},
+        "floor": {"value": 0.979, "error": None},
+        "remark": "",
+    }
+    missing = row | {
+        "name": "other",
+        "title": "Other",
+        "outcome": None,
+        "floor": None,
+        "remark": "it needs 10 000 events",
+    }
+    return entry | {
+        "components": {name: component | significant for name, component in entry["components"].items()},
+        "seeds": [seed | {"p_values": {"score": 0.0123}} for seed in entry["seeds"]],
+        "p_value": 0.0123,
+        "worth": {"events": 1388.9, "at_least": 1041.0},
+        "whole_sample": {"seed": 1, "reason": "", "metrics": [row, missing]},
+        "memorisation": {"seed": 1, "reason": "", "unit": "incident energy", "found": sample | {"control": sample}},
+    }
+
+
 def _histogram(observable: str, kind: str, energy: float) -> dict[str, Any]:
     return {
         "observable": observable,
@@ -173,3 +226,9 @@ def make_entry() -> Make:
 def make_observables() -> Make:
     """What the plots of an entry show; keyword arguments replace its fields."""
     return _observables
+
+
+@pytest.fixture(scope="session")
+def make_measured_entry() -> Make:
+    """The same with all that is optional: excess, p-value and worth, metrics of whole samples, memorisation."""
+    return _measured_entry

@@ -84,8 +84,17 @@ def trainings(work):
 
 
 @pytest.fixture(scope="module")
-def benchmark(board) -> Benchmark:
-    return Benchmark(board, FILES, "atlas-photons-v1", "test of the benchmark")
+def steps() -> list[tuple[str, str]]:
+    """What the benchmark told that it does."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def benchmark(board, steps) -> Benchmark:
+    def on_step(title: str, step: str) -> None:
+        steps.append((title, step))
+
+    return Benchmark(board, FILES, "atlas-photons-v1", "test of the benchmark", on_step)
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +181,44 @@ def test_the_plots_are_of_the_seed_with_the_median_score(judged):
     assert judged.observables["judgement"]["score"]["value"] == scores[judged.observables["seed"]]
 
 
+def test_score_and_components_have_excess_p_value_and_worth(judged):
+    entry = judged.entry
+    seeds = entry["seeds"]
+    assert entry["p_value"] == max(seed["p_values"]["score"] for seed in seeds)
+    assert entry["worth"]["events"] == pytest.approx(515 * (entry["floor"]["value"] / entry["excess"]["value"]) ** 2)
+    for name, component in entry["components"].items():
+        assert component["excess"]["value"] == pytest.approx(component["value"] - component["floor"])
+        assert component["p_value"] == max(seed["p_values"][name] for seed in seeds)
+        assert component["worth"]["at_least"] <= component["worth"]["events"]
+
+
+def test_whole_sample_and_memorisation_are_of_the_shown_seed(judged, benchmark):
+    entry, shown = judged.entry, judged.observables["seed"]
+    assert entry["whole_sample"]["seed"] == entry["memorisation"]["seed"] == shown
+    again = benchmark.reports.whole_sample(judged.responses[shown])
+    assert entry["whole_sample"]["metrics"] == again.record["metrics"]
+    assert judged.observables["whole_sample"] == again.details
+    assert entry["memorisation"]["found"]["training_events"] == len(DATASETS[FILES.name].split("train"))
+    assert entry["memorisation"]["found"]["control"] is not None
+
+
+def test_rows_to_read_scores_by_get_what_makes_sense(benchmark, mean_shower):
+    assert not {"whole_sample", "memorisation"} & mean_shower.entry.keys()
+    assert mean_shower.entry["p_value"] < 0.05
+    floor = benchmark.full_simulation("test", STUDY)
+    assert floor is not None
+    assert all(row["outcome"] == row["floor"] for row in floor.entry["whole_sample"]["metrics"])
+    assert "p_value" not in floor.entry
+    assert "p_value" not in floor.entry["components"]["bmre"]
+    records.check_entry(floor.entry)
+
+
+@pytest.mark.usefixtures("judged")
+def test_every_step_is_told(steps):
+    told = [step for title, step in steps if title == "Tiny GAN"]
+    assert told[:4] == ["score", "metrics of whole samples", "memorisation", "time of generating"]
+
+
 def test_the_cost_is_measured(judged):
     cost = judged.entry["cost"]
     timings = cost["generation_ms_per_shower"]
@@ -244,7 +291,7 @@ def test_ids_follow_from_what_was_planned_and_not_from_the_title():
     assert gan_plan().id.startswith("atlas-gan.test.")
 
 
-def test_records_are_written_and_shown(benchmark, judged, mean_shower, board):
+def test_records_are_written_and_shown(benchmark, judged, trainings, mean_shower, board):
     compared = benchmark.compare(judged, [mean_shower])
     at_one_energy = [plot for plot in judged.observables["histograms"] if plot["energy_mev"] == 65536.0]
     compared = replace(compared, observables=judged.observables | {"histograms": at_one_energy})  # draws faster
@@ -253,6 +300,9 @@ def test_records_are_written_and_shown(benchmark, judged, mean_shower, board):
     benchmark.write(mean_shower)  # a reference row that stands is kept
     with pytest.raises(EntryExists):
         benchmark.write(compared)
+    again = benchmark.judge_entry(gan_plan(), trainings)  # its record is kept, so that nothing is added to it
+    assert "whole_sample" not in again.entry
+    assert again.entry["score"] == judged.entry["score"]
     index = build_pages(board)
     assert "opened once" in index.read_text(encoding="utf-8")
     page = (board / "models" / f"{judged.entry['id']}.html").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from leaderboard import plots
@@ -141,6 +142,108 @@ def test_texts_from_records_are_escaped(tmp_path, make_entry, make_observables):
     for path in (index, tmp_path / "models" / f"{entry['id']}.html"):
         assert "script" not in parsed(path).seen
         assert "&lt;script&gt;" in path.read_text(encoding="utf-8")
+
+
+def cells_of(page: str, first: str) -> list[str]:
+    """Texts of the row of a table that begins so."""
+    (row,) = [row for row in page.split("<tr>") if row.startswith(f'<th scope="row">{first}<')]
+    return [re.sub("<[^>]+>", "", cell).strip() for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)]
+
+
+def test_excess_p_value_and_worth_are_shown(tmp_path, make_measured_entry, make_observables):
+    write_entry(tmp_path, make_measured_entry(), make_observables())
+    index = build_pages(tmp_path).read_text(encoding="utf-8")
+    assert "p = 0.012" in index
+    page = model_page(tmp_path, make_measured_entry()["id"])
+    assert cells_of(page, "Score")[:6] == [
+        "Score", "0.800 ± 0.030", "0.500 ± 0.010", "0.300 ± 0.030", "0.012", "1\u202f400 (≥ 1\u202f000)",
+    ]  # fmt: skip
+    assert cells_of(page, "BMRE")[2:6] == ["0.2000", "0.100 ± 0.020", "0.0050", "2\u202f000 (≥ 1\u202f100)"]
+    assert page.count('<td class="number">0.012</td>') == 4  # of the score, and of three seeds
+
+
+@pytest.mark.parametrize(
+    ("excess", "worth", "shown"),
+    [
+        ((-0.2, 0.02), {"events": None, "at_least": None}, ["−0.200 ± 0.020", "0.0050", "–"]),
+        ((-0.01, 0.02), {"events": None, "at_least": 5432.0}, ["−0.010 ± 0.020", "0.0050", "≥ 5\u202f400"]),
+        ((0.01, 0.02), {"events": 9e5, "at_least": 5432.0}, ["0.010 ± 0.020", "0.0050", "≥ 5\u202f400"]),
+        ((9.0, 0.02), {"events": 0.00123, "at_least": 0.00122}, ["9.000 ± 0.020", "0.0050", "0.0012 (≥ 0.0012)"]),
+    ],
+)
+def test_the_worth_follows_the_excess(tmp_path, make_measured_entry, make_observables, excess, worth, shown):
+    entry = make_measured_entry()
+    entry["components"]["bmre"] |= {"excess": dict(zip(("value", "error"), excess, strict=True)), "worth": worth}
+    write_entry(tmp_path, entry, make_observables())
+    build_pages(tmp_path)
+    assert cells_of(model_page(tmp_path, entry["id"]), "BMRE")[3:6] == shown
+
+
+def test_records_of_before_are_shown_with_dashes(built, make_entry):
+    page = model_page(built, make_entry()["id"])
+    assert cells_of(page, "Score")[4:6] == ["–", "–"]
+    assert cells_of(page, "BMRE")[3:6] == ["–", "–", "–"]
+    assert "Metrics of whole samples" not in page
+    assert "Memorisation" not in page
+    assert "p = " not in (built / "index.html").read_text(encoding="utf-8").split("How the score is defined")[0]
+
+
+def test_metrics_of_whole_samples_are_shown(tmp_path, make_measured_entry, make_observables):
+    entry = make_measured_entry()
+    entry["whole_sample"]["metrics"][1]["remark"] = SCRIPT
+    write_entry(tmp_path, entry, make_observables())
+    build_pages(tmp_path)
+    page = model_page(tmp_path, entry["id"])
+    assert cells_of(page, "Precision") == ["Precision", "0.512 ± 0.036", "0.9790", "1", "higher", ""]
+    assert cells_of(page, "Other")[1:3] == ["–", "–"]
+    assert "script" not in parsed(tmp_path / "models" / f"{entry['id']}.html").seen
+
+
+def test_memorisation_is_shown_beside_full_simulation(tmp_path, make_measured_entry, make_observables):
+    entry = make_measured_entry()
+    entry["memorisation"]["found"]["control"] = entry["memorisation"]["found"]["control"] | {"control": None}
+    write_entry(tmp_path, entry, make_observables())
+    build_pages(tmp_path)
+    page = model_page(tmp_path, entry["id"])
+    assert cells_of(page, "Generated, closest tenth") == [
+        "Generated, closest tenth", "100", "0.750", "0.500", "+5.0", "0.0010", "0.50 ± 0.10",
+    ]  # fmt: skip
+    assert cells_of(page, "Full simulation, all events")[1] == "1\u202f000"
+    assert "full simulation to training" in page
+
+
+def test_reasons_are_shown_where_nothing_was_computed(tmp_path, make_measured_entry, make_observables):
+    entry = make_measured_entry()
+    entry["whole_sample"] = {"seed": 1, "reason": f"diverged {SCRIPT}", "metrics": []}
+    entry["memorisation"] = {"seed": 1, "reason": "too few", "unit": "MeV", "found": None}
+    write_entry(tmp_path, entry, make_observables())
+    build_pages(tmp_path)
+    page = model_page(tmp_path, entry["id"])
+    assert "Not computed: diverged &lt;script&gt;" in page
+    assert "Not computed: too few" in page
+    parsed(tmp_path / "models" / f"{entry['id']}.html")
+
+
+def test_distances_of_nearest_events_may_be_zero():
+    shares = np.array([0.01, 0.5, 0.75])
+    curves = {
+        "copied": plots.Quantiles(shares, np.zeros(3)),
+        "other": plots.Quantiles(shares, np.array([1.0, 2.0, 3.0])),
+    }
+    (axes,) = plots.distance_figure(curves, "distance").axes
+    assert axes.get_xscale() == "linear"
+    assert [line.get_label() for line in axes.lines] == ["copied", "other"]
+
+
+def test_the_pareto_set_is_marked_and_explained(built, tmp_path, make_entry):
+    index = (built / "index.html").read_text(encoding="utf-8")
+    marked = [row for row in index.split("<tr")[1:] if ">Pareto</span>" in row.split("</tr>")[0]]
+    assert len(marked) == 1
+    assert "best of the search" in marked[0]
+    assert "The Pareto set of score and generation time" in index
+    assert "in the Pareto set" in model_page(built, make_entry()["id"])
+    write_entry(tmp_path, make_entry(id="lost", status="diverged"), {"schema": 1, "seed": None, "training": []})
+    assert "Pareto" not in build_pages(tmp_path).read_text(encoding="utf-8")
 
 
 def test_damaged_records_are_shown_and_not_fatal(board):

@@ -49,3 +49,36 @@ def test_reference_rows_are_not_ranked(make_entry):
 )
 def test_entries_that_were_judged_differently_are_in_different_tables(make_entry, change):
     assert len(tables([make_entry(id="a"), change(make_entry(id="b"))])) == 2
+
+
+def timed(make_entry, name: str, score: float, milliseconds: float, **changes):
+    entry = make_entry(id=name, score=score, **changes)
+    timings = entry["cost"]["generation_ms_per_shower"] | {"batch_100": {"median": milliseconds, "spread": 0.1}}
+    return entry | {"cost": entry["cost"] | {"generation_ms_per_shower": timings}}
+
+
+def test_the_pareto_set_is_of_score_and_time(make_entry):
+    (table,) = tables(
+        [
+            timed(make_entry, "slow-and-good", 0.7, 9.0),
+            timed(make_entry, "between", 0.8, 2.0),
+            timed(make_entry, "beaten", 0.9, 2.0),  # as fast as the one before, and worse
+            timed(make_entry, "fast-and-bad", 5.0, 1.0),
+            timed(make_entry, "better-and-faster", 0.1, 0.1, status="diverged"),
+            timed(make_entry, "baseline", 0.6, 0.1, kind="baseline"),
+        ]
+    )
+    assert [row.entry["id"] for row in table.pareto_set] == ["slow-and-good", "between", "fast-and-bad"]
+    assert not any(row.in_pareto_set for row in (*table.unranked, *table.references))
+
+
+def test_equal_entries_stay_in_the_pareto_set_together(make_entry):
+    (table,) = tables([timed(make_entry, name, 0.7, 2.0) for name in ("a", "b")])
+    assert len(table.pareto_set) == 2
+
+
+def test_an_entry_that_was_not_timed_is_in_no_pareto_set(make_entry):
+    (table,) = tables([make_entry(id="a", score=0.1, cost=None), timed(make_entry, "b", 0.7, 2.0)])
+    assert [row.entry["id"] for row in table.pareto_set] == ["b"]
+    (alone,) = tables([make_entry(id="a", cost=None)])
+    assert alone.pareto_set == []

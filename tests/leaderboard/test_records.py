@@ -12,6 +12,8 @@ import pytest
 from leaderboard import records
 from leaderboard.records import EntryExists, InvalidEntry, read_board, read_entry, write_entry
 
+RESULTS = Path(__file__).parents[2] / "docs" / "results" / "entries"
+
 
 def incomplete(entry: dict[str, Any]) -> dict[str, Any]:
     return entry | {"status": "incomplete", "seeds": entry["seeds"][:2]}
@@ -74,6 +76,37 @@ def test_every_field_is_required(make_entry):
         del entry[name]
         with pytest.raises(InvalidEntry, match=f"'{name}' is a required property"):
             records.check_entry(entry)
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*/entry.json")), ids=lambda path: path.parent.name)
+def test_the_documented_records_are_valid(path):
+    records.check_entry(records.read_json(path))
+
+
+def test_there_are_documented_records():
+    assert list(RESULTS.glob("*/entry.json"))
+
+
+def test_what_is_optional_may_be_there_or_not(make_entry, make_measured_entry):
+    records.check_entry(make_measured_entry())
+    for name in make_measured_entry().keys() - make_entry().keys():
+        entry = make_measured_entry()
+        del entry[name]
+        records.check_entry(entry)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"p_value": 1.1}, "p_value"),
+        ({"worth": {"events": -1.0, "at_least": None}}, "worth"),
+        ({"whole_sample": {"seed": 1, "metrics": []}}, "whole_sample"),
+        ({"memorisation": {"seed": 1, "reason": "", "unit": "MeV", "found": {}}}, "memorisation"),
+    ],
+)
+def test_what_is_optional_is_checked(make_measured_entry, change, field):
+    with pytest.raises(InvalidEntry, match=f"^{field}"):
+        records.check_entry(make_measured_entry(**change) | change)
 
 
 @pytest.mark.parametrize("directory", ["/home/someone/runs/1", "\\\\server\\x", "C:\\runs", "~/runs"])
