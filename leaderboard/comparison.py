@@ -1,36 +1,50 @@
 """Two files compared by a scorecard, without any study: a record, a page with plots, a table."""
 
-# Axes: N reference events, V cells.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+from rich.markup import escape
+from rich.progress import Progress
 
 from data_adapters.adapters import open_events
 from data_adapters.datasets import DATASETS
-from data_adapters.events import Events, InvalidEvents
+from data_adapters.detector import Detector
+from data_adapters.events import InvalidEvents
 from data_adapters.registry import UnknownName
+from data_adapters.source import EventSource
 from leaderboard.pages import render_comparison
 from leaderboard.records import JsonObject, write_atomically
 from leaderboard.text import NOTHING, component_title, count, significant, with_error
-from metrics import METRICS, WHOLE_SAMPLE_METRICS, histograms_for_plots, mean_images, response_against_energy
+from metrics import METRICS, WHOLE_SAMPLE_METRICS
+from metrics.condition_cells import condition_cells
+from metrics.histograms import RESPONSE_NAMES, has_response, histograms, images, response_curves
 from metrics.judge import SCORE, Judge
 from metrics.judgement import Judgement
-from metrics.matching import Matched, match
+from metrics.observed_sample import Blocks, ObservedSample, observe_sample
+from metrics.paired_sample import PairedSample
 from metrics.scorecard import Scorecard
-from metrics.scorecards import SCORECARDS
-from metrics.scorecards.generic import generic_scorecard
-from metrics.whole_sample_report import whole_sample_report
+from metrics.whole_sample import WholeSampleMetric
+from metrics.whole_sample_report import WholeSampleReport, observed_names
 from metrics.worth import CONFIDENCE, worth
 
 RECORD_FILE, PAGE_FILE = "comparison.json", "comparison.html"
+FEWEST_EVENTS = 50  # that a scorecard wants in a condition bin
 WHOLE_SAMPLE_HEADER = ("metric of whole samples", "value ± error", "floor", "perfect", "remark")
 HEADER = ("metric", "value ± error", "floor", "excess ± error", "p", "worth, events")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What is compared; ``twin`` is the reference, simulated again."""
+
+    reference: EventSource
+    generated: EventSource
+    twin: EventSource | None
 
 
 @dataclass(frozen=True)
@@ -42,29 +56,43 @@ class Comparison:
 
 
 def compare(
-    reference: Events,
-    generated: Events,
-    twin: Events | None,
+    samples: Samples,
     scorecard: Scorecard,
     names: Mapping[str, str | None],
     *,
     whole_sample: bool = False,
+    progress: Progress | None = None,
 ) -> Comparison:
-    """Judge a generated sample of any conditions.
+    """Judge a generated sample of any conditions. Each file is read once, block by block, and a part of its events
+    again for metrics of whole samples that look at cells.
 
     Where its conditions are not those of the reference, event by event, or the twin's are not, they are paired with the
     nearest, and the mismatch is stated. Without a twin there is no floor, and so no excess and no p-value.
 
     Args:
-        names: What ``reference``, ``generated`` and ``twin`` are called on the page.
+        names: What ``reference``, ``generated`` and ``twin`` are called, on the page too.
         whole_sample: Whether to add the metrics of whole samples, some of which compare every event with every other.
-    Raises: InvalidEvents, ValueError if the samples cannot be compared, or are too small for the scorecard.
+        progress: Where steps are shown; nowhere by default.
+    Raises: InvalidEvents, ValueError if the samples cannot be compared, or are too small for the scorecard;
+        UnreadableFile for values that no detector produces.
     """
-    paired = match(reference, generated)
-    again = None if twin is None else match(reference, twin)
-    judge = Judge(scorecard, reference, None if again is None else reference.with_response(again.response))
-    judgement = judge.judge(paired.response)
-    null = None if again is None else again.response
+    steps = _Steps(progress or Progress(disable=True))
+    reference = samples.reference
+    paired = PairedSample.of(reference, samples.generated)
+    again = None if samples.twin is None else PairedSample.of(reference, samples.twin)
+    cells = condition_cells(scorecard, reference.detector, reference.conditions)
+    wanted = _observed_names(scorecard, reference.detector, whole_sample=whole_sample)
+
+    def observed(sample: PairedSample, role: str) -> ObservedSample:
+        return observe_sample(sample, wanted, cells, steps.reading(names[role] or role, len(sample)))
+
+    r, g = observed(PairedSample.itself(reference), "reference"), observed(paired, "generated")
+    floor = None if again is None else observed(again, "twin")
+    with steps.one(f"judging by {scorecard.name}"):
+        judge = Judge(scorecard, r, floor)
+        judgement = judge.judge(g)
+        rows = list(_rows(judge, judgement))
+    report = WholeSampleReport(judge.bins, r, g, floor)
     record = {
         "names": dict(names),
         "detector": reference.detector.name,
@@ -72,30 +100,88 @@ def compare(
         "scorecard": scorecard.name,
         "scorecard_identity": scorecard.identity,
         "matching": {"generated": _mismatch(paired), "twin": None if again is None else _mismatch(again)},
-        "metrics": list(_rows(judge, judgement)),
-        "whole_sample": whole_sample_rows(scorecard, reference, paired.response, null) if whole_sample else [],
+        "metrics": rows,
+        "whole_sample": whole_sample_rows(report, steps) if whole_sample else [],
         "judgement": judgement.to_json(),
     }
-    return Comparison(record, _plots(reference, paired.response, null, scorecard))
+    plots = {
+        "histograms": histograms(judge.bins, scorecard_names(scorecard), r, g, floor),
+        "images": images(cells, r, g),
+        "response": response_curves(scorecard, r, g, floor),
+    }
+    return Comparison(record, plots)
 
 
-def scorecard_of(reference: Events, name: str | None) -> Scorecard:
-    """The scorecard of that name; without one the registered one of the detector, or else one that follows from it.
-
-    Raises: UnknownName; InvalidEvents if none can be derived; ValueError if it is of another detector.
-    """
-    detector = reference.detector
-    if name is not None:
-        return SCORECARDS[name]
-    found = [card for card in SCORECARDS.values() if card.detector == detector.name]
-    return found[-1] if found else generic_scorecard(detector, reference.conditions[detector.binning_condition.name])
+def scorecard_names(scorecard: Scorecard) -> tuple[str, ...]:
+    """Observables that a scorecard looks at."""
+    return (*scorecard.distributions, *scorecard.profiles)
 
 
-def read_sample(path: Path, detector: str | None) -> Events:
-    """All events of a file.
+def _observed_names(scorecard: Scorecard, detector: Detector, *, whole_sample: bool) -> tuple[str, ...]:
+    """Everything that is looked at of the samples."""
+    names = observed_names(scorecard, detector) if whole_sample else scorecard_names(scorecard)
+    return (*names, *RESPONSE_NAMES) if has_response(detector) else names
+
+
+class _Steps:
+    """Steps of a comparison, as they are shown."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def reading(self, name: str, num_events: int) -> Callable[[Blocks], Blocks]:
+        """What blocks of events are led through while they are read and observed."""
+
+        def through(blocks: Blocks) -> Blocks:
+            task = self._progress.add_task(f"reading {escape(name)}", total=num_events)
+            for which, events in blocks:
+                yield which, events
+                self._progress.advance(task, len(which))
+
+        return through
+
+    @contextmanager
+    def one(self, title: str) -> Iterator[None]:
+        """A step of unknown length."""
+        task = self._progress.add_task(title, total=None)
+        yield
+        self._progress.update(task, total=1, completed=1)
+
+    def each(self, metrics: Iterable[WholeSampleMetric]) -> Iterator[WholeSampleMetric]:
+        """Metrics of whole samples, by name."""
+        listed = list(metrics)
+        task = self._progress.add_task("", total=len(listed))
+        for metric in listed:
+            self._progress.update(task, description=metric.title)
+            yield metric
+            self._progress.advance(task)
+
+
+def open_samples(reference: Path, generated: Path, twin: Path | None, detector: str | None) -> Samples:
+    """The files of a comparison: conditions are read, responses are not.
 
     Args:
-        detector: Name of the detector that it must be of, whose layout it is read in; None for what the file says.
+        detector: Name of the detector that they must be of, in whose layout they are read; None for what they say.
+    Raises: UnknownName; UnreadableFile; InvalidEvents if they are of another detector, or the reference is too small.
+    """
+    opened = Samples(
+        open_sample(reference, detector),
+        open_sample(generated, detector),
+        None if twin is None else open_sample(twin, detector),
+    )
+    if len(opened.reference) < FEWEST_EVENTS:
+        raise InvalidEvents(
+            f"{reference}: the number of its events is {len(opened.reference)}; a reference needs at least "
+            f"{FEWEST_EVENTS}, as a scorecard does in a condition bin: give a larger one"
+        )
+    return opened
+
+
+def open_sample(path: Path, detector: str | None) -> EventSource:
+    """The events of a file.
+
+    Args:
+        detector: As for ``open_samples``.
     Raises: UnknownName; UnreadableFile; InvalidEvents if it is of another detector.
     """
     layouts = {dataset.detector.name: dataset.layout for dataset in DATASETS.values()}
@@ -104,7 +190,7 @@ def read_sample(path: Path, detector: str | None) -> Events:
     source = open_events(path, None if detector is None else layouts[detector])
     if detector is not None and source.detector.name != detector:
         raise InvalidEvents(f"{path}: events of {source.detector.name}; {detector} was asked for. Give its files")
-    return source.read()
+    return source
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
@@ -121,22 +207,20 @@ def table(record: JsonObject) -> list[tuple[str, ...]]:
     return [tuple(row["shown"]) for row in record["metrics"]]
 
 
-def whole_sample_rows(
-    scorecard: Scorecard, reference: Events, response: NDArray[np.float32], twin: NDArray[np.float32] | None
-) -> list[JsonObject]:
+def whole_sample_rows(report: WholeSampleReport, steps: _Steps) -> list[JsonObject]:
     """Metrics of whole samples as plain JSON values, with what people read (``shown``) beside them."""
-    rows = [row.to_json() for row in whole_sample_report(scorecard, reference, response, twin)]
+    rows = [report.row(metric).to_json() for metric in steps.each(WHOLE_SAMPLE_METRICS.values())]
     return [row | {"shown": _shown_whole_sample(row)} for row in rows]
 
 
 def _shown_whole_sample(row: JsonObject) -> list[str]:
     metric = WHOLE_SAMPLE_METRICS[row["name"]]
     values = (_signed_with_error(row[name]) if row[name] else NOTHING for name in ("outcome", "floor"))
-    return [metric.title, *values, f"{metric.perfect:g}", row["reason"]]
+    return [metric.title, *values, f"{metric.perfect:g}", row["remark"]]
 
 
-def _mismatch(matched: Matched) -> list[JsonObject]:
-    return [part.to_json() for part in matched.mismatch]
+def _mismatch(sample: PairedSample) -> list[JsonObject]:
+    return [part.to_json() for part in sample.pairing.mismatch]
 
 
 def _rows(judge: Judge, judgement: Judgement) -> Iterator[JsonObject]:
@@ -191,13 +275,3 @@ def _worth(found: JsonObject, *, significant_excess: bool) -> str:
 
 def _rounded(number: float) -> str:
     return count(int(float(f"{number:.1e}")))
-
-
-def _plots(
-    reference: Events, response: NDArray[np.float32], twin: NDArray[np.float32] | None, scorecard: Scorecard
-) -> JsonObject:
-    return {
-        "histograms": histograms_for_plots(reference, response, twin, scorecard),
-        "images": mean_images(reference, response, scorecard),
-        "response": response_against_energy(reference, response, twin, scorecard),
-    }

@@ -74,13 +74,22 @@ def _facts(component: Any) -> list[tuple[str, object]]:
 
 
 def _compare(given: argparse.Namespace) -> int:
-    from leaderboard import comparison
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
 
+    from leaderboard import comparison
+    from metrics.scorecards import scorecard_of
+
+    if given.out.exists() and not given.out.is_dir():
+        raise NotADirectoryError(20, "it is a file; --out is a folder", str(given.out))
+    samples = comparison.open_samples(given.reference, given.generated, given.twin, given.detector)
+    scorecard = scorecard_of(samples.reference.detector, samples.reference.conditions, given.scorecard)
     paths = {"reference": given.reference, "generated": given.generated, "twin": given.twin}
-    samples = {name: path and comparison.read_sample(path, given.detector) for name, path in paths.items()}
-    scorecard = comparison.scorecard_of(samples["reference"], given.scorecard)
-    names = {name: path and path.name for name, path in paths.items()}
-    found = comparison.compare(**samples, scorecard=scorecard, names=names, whole_sample=given.whole_sample)
+    names = {role: path and path.name for role, path in paths.items()}
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        found = comparison.compare(samples, scorecard, names, whole_sample=given.whole_sample, progress=progress)
     _print(found.record)
     for path in comparison.write_comparison(found, given.out):
         print(path)
@@ -113,12 +122,11 @@ def _scales(given: argparse.Namespace) -> int:
     from data_adapters.datasets import DATASETS
     from metrics import SCORECARDS
     from metrics.scales import measure_scales
+    from metrics.simulations import three_simulations
 
     scorecard, dataset = SCORECARDS[given.scorecard], DATASETS[given.dataset]
-    twin = dataset.twin_split("validation")
-    if twin is None:
-        raise ValueError(f"{dataset.name} has no twin, and the scales are measured on faults of the twin")
-    measured = measure_scales(scorecard, dataset.split("validation"), twin)
+    reference, twin, _ = three_simulations(dataset)
+    measured = measure_scales(scorecard, reference, twin)
     for name, value in measured.items():
         print(f"{name:12} measured {value:.10g}  frozen {scorecard.scales[name]:.10g}")
     return 0

@@ -7,32 +7,35 @@ Everything is returned as plain lists of finite numbers, ready to be written as 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
-from data_adapters.events import Events, check_response
+from data_adapters.events import Events
 from metrics.binning import bin_index
 from metrics.condition_bin import ConditionBin, condition_bins
-from metrics.condition_cells import condition_cells, energy_cells
+from metrics.condition_cells import ConditionCells, condition_cells, energy_cells
 from metrics.discrepancies.chi_squared import chi_squared_table, p_value
 from metrics.labels import axis_label, in_mev
-from metrics.observables import observables_of, observe
+from metrics.observables import observables_of
 from metrics.observables.along_axes import Grid, grids
 from metrics.observables.component import Observable
-from metrics.observables.energy_response import energy_response
-from metrics.observables.sample import Sample
+from metrics.observables.energy_response import ENERGY_RESPONSE
+from metrics.observed_sample import ObservedSample, observe_sample
+from metrics.paired_sample import PairedSample
 from metrics.scorecard import Scorecard
 from metrics.scorecards.atlas_photons import ATLAS_PHOTONS_V1
+from metrics.whole_sample.cells import is_no_image
 
 PLOT_BINS = 25
 PLOT_QUANTILES = (0.005, 0.995)
 PLOT_MARGIN = 0.1  # of the range between these quantiles, on either side
 
 SIGNIFICANT_DIGITS = 6
+RESPONSE_NAMES = (ENERGY_RESPONSE.name,)
 
 Values = dict[str, NDArray[np.float64]]
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -60,15 +63,32 @@ def histograms_for_plots(
     Raises: InvalidEvents for a response that cannot be judged.
     """
     names = (*scorecard.distributions, *scorecard.profiles)
-    values = observe(reference, names)
-    generated = observe(reference.with_response(generated_response), names)
-    twin = None if twin_response is None else observe(reference.with_response(twin_response), names)
+    generated = _observed(reference, generated_response, names)
+    twin = None if twin_response is None else _observed(reference, twin_response, names)
+    r = _observed(reference, reference.response, names)
+    cells = condition_cells(scorecard, reference.detector, reference.conditions)
+    return histograms(condition_bins(scorecard, cells, r.values), names, r, generated, twin)
+
+
+def histograms(
+    bins: Sequence[ConditionBin],
+    names: Sequence[str],
+    reference: ObservedSample,
+    generated: ObservedSample,
+    twin: ObservedSample | None,
+) -> list[dict[str, Any]]:
+    """What ``histograms_for_plots`` returns, of samples that have been observed.
+
+    Args:
+        names: Distributions and profiles of the scorecard.
+    """
     detector = reference.detector
-    bins = condition_bins(scorecard, condition_cells(scorecard, detector, reference.conditions), values)
+    values, others = reference.observe(names), generated.observe(names)
+    again = None if twin is None else twin.observe(names)
     return [
         plot | {"energy_mev": in_mev(condition_bin.condition, detector), "label": condition_bin.label}
         for condition_bin in bins
-        for plot in _plots_in_bin(condition_bin, observables_of(detector), values, generated, twin)
+        for plot in _plots_in_bin(condition_bin, observables_of(detector), values, others, again)
     ]
 
 
@@ -165,27 +185,29 @@ def mean_images(
         ``reference`` and ``generated`` as lists of rows of columns.
     Raises: InvalidEvents for a response that cannot be judged.
     """
-    check_response(generated_response, reference.detector)
     cells = condition_cells(scorecard, reference.detector, reference.conditions)
-    images = []
-    for index, (value, label) in enumerate(zip(cells.values, cells.labels, strict=True)):
-        samples = {
-            "reference": _mean_shower(reference.response, reference, cells.number == index),
-            "generated": _mean_shower(generated_response, reference, cells.number == index),
+    pair = (_observed(reference, response, (), cells) for response in (reference.response, generated_response))
+    return images(cells, *pair)
+
+
+def images(cells: ConditionCells, reference: ObservedSample, generated: ObservedSample) -> list[dict[str, Any]]:
+    """What ``mean_images`` returns, of samples whose mean showers were observed in these condition bins.
+
+    None where the cells hold coordinates, which are no image.
+    """
+    detector = reference.detector
+    if is_no_image(reference):
+        return []
+    return [
+        {
+            "energy_mev": in_mev(value, detector),
+            "label": label,
+            "layers": _layer_images(detector, {"reference": real, "generated": other}),
         }
-        images.append(
-            {
-                "energy_mev": in_mev(value, reference.detector),
-                "label": label,
-                "layers": _layer_images(reference.detector, samples),
-            }
+        for value, label, real, other in zip(
+            cells.values, cells.labels, reference.mean_showers, generated.mean_showers, strict=True
         )
-    return images
-
-
-def _mean_shower(response: NDArray[np.float32], events: Events, which: NDArray[np.bool_]) -> NDArray[np.float64]:
-    fraction = response[which] / events.incident_energy[which, None]
-    return np.asarray(fraction.mean(axis=0), dtype=np.float64)
+    ]
 
 
 def _layer_images(detector: Detector, samples: Values) -> list[dict[str, Any]]:
@@ -230,14 +252,30 @@ def response_against_energy(
         ``…_error`` (E each; None without a twin). None where the bins are not those of an energy.
     Raises: InvalidEvents for a response that cannot be judged.
     """
-    if not reference.detector.binning_condition.energy:
+    if not has_response(reference.detector):
+        return []
+    r, g = (_observed(reference, sample, RESPONSE_NAMES) for sample in (reference.response, generated_response))
+    twin = None if twin_response is None else _observed(reference, twin_response, RESPONSE_NAMES)
+    return response_curves(scorecard, r, g, twin)
+
+
+def has_response(detector: Detector) -> bool:
+    """Whether there is a response over incident energy, in condition bins that are those of an energy."""
+    return detector.binning_condition.energy and ENERGY_RESPONSE.name in observables_of(detector)
+
+
+def response_curves(
+    scorecard: Scorecard, reference: ObservedSample, generated: ObservedSample, twin: ObservedSample | None
+) -> list[dict[str, Any]]:
+    """What ``response_against_energy`` returns, of samples whose response was observed (``RESPONSE_NAMES``)."""
+    if not has_response(reference.detector):
         return []
     cells = energy_cells(scorecard, reference.detector, reference.conditions)
     energies = np.array([in_mev(value, reference.detector) for value in cells.values])
-    responses = {"reference": reference.response, "generated": generated_response, "floor": twin_response}
+    samples = {"reference": reference, "generated": generated, "floor": twin}
     curves = {
-        sample: None if response is None else _response_curves(reference.with_response(response), cells.number)
-        for sample, response in responses.items()
+        name: None if sample is None else _response_curves(sample.values[ENERGY_RESPONSE.name], cells.number)
+        for name, sample in samples.items()
     }
     plots = []
     for index, (name, label) in enumerate((("mean", "Mean of E / E_inc"), ("resolution", "σ(E) / ⟨E⟩"))):
@@ -249,8 +287,7 @@ def response_against_energy(
     return plots
 
 
-def _response_curves(events: Events, number: NDArray[np.intp]) -> tuple[Curve, Curve]:
-    response = energy_response(Sample(events))
+def _response_curves(response: NDArray[np.float64], number: NDArray[np.intp]) -> tuple[Curve, Curve]:
     samples = [response[number == index] for index in range(number.max() + 1)]
     num = np.array([len(sample) for sample in samples])
     mean = np.array([sample.mean() for sample in samples])
@@ -259,3 +296,9 @@ def _response_curves(events: Events, number: NDArray[np.intp]) -> tuple[Curve, C
     # Relative errors of a standard deviation (normal) and of a mean, added in quadrature.
     resolution_error = resolution * np.sqrt(1 / (2 * (num - 1)) + resolution**2 / num)
     return (mean, deviation / np.sqrt(num)), (resolution, resolution_error)
+
+
+def _observed(
+    reference: Events, response: NDArray[np.float32], names: Sequence[str], cells: ConditionCells | None = None
+) -> ObservedSample:
+    return observe_sample(PairedSample.in_memory(reference, response), names, cells)

@@ -1,6 +1,6 @@
 """Pairing the events of two samples whose conditions differ, so that they can be compared event by event."""
 
-# Axes: N reference events, M events of the other sample, C numbers that make up the conditions.
+# Axes: N reference events, n of them, M events of the other sample, V cells, C numbers that make up the conditions.
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.events import Events, InvalidEvents
+from metrics.conditioned_events import ConditionedEvents, incident_energy
 
 PAIRS_AT_A_TIME = 2**22  # distances held at once: 32 MB
 SAME = 1e-6  # relative difference of conditions that were stored as float32
@@ -30,14 +31,38 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
+class Pairing:
+    """Which event of another sample stands for each reference event.
+
+    Attributes:
+        rows: Numbers of the events, shape (N,); none is used twice.
+        mismatch: Of each condition; empty where the conditions are those of the reference, event by event.
+        factor: What the response is multiplied by, shape (N,): where a response cannot be negative, the ratio of the
+            incident energies; None where it stays as it is.
+    """
+
+    rows: NDArray[np.intp]
+    mismatch: tuple[Mismatch, ...] = ()
+    factor: NDArray[np.float64] | None = None
+
+    def scaled(self, response: NDArray[np.float32], which: NDArray[np.intp]) -> NDArray[np.float32]:
+        """As if simulated at the conditions of the reference.
+
+        Args:
+            response: Of the events that stand for the reference events ``which``, shape (n, V).
+        """
+        if self.factor is None:
+            return response
+        return np.asarray(response * self.factor[which, None].astype(np.float32), dtype=np.float32)
+
+
+@dataclass(frozen=True)
 class Matched:
     """One event of the other sample for each reference event.
 
     Attributes:
-        response: As if simulated at the conditions of the reference, float32, shape (N, V): where a response cannot be
-            negative it is multiplied by the ratio of the incident energies.
-        rows: Which event it is, shape (N,); none is used twice.
-        mismatch: Of each condition; empty where the conditions are those of the reference, event by event.
+        response: As if simulated at the conditions of the reference, float32, shape (N, V).
+        rows, mismatch: As in ``Pairing``.
     """
 
     response: NDArray[np.float32]
@@ -46,6 +71,17 @@ class Matched:
 
 
 def match(reference: Events, other: Events) -> Matched:
+    """Pair samples in memory, as ``pair`` does.
+
+    Raises: InvalidEvents as ``pair``.
+    """
+    pairing = pair(reference, other)
+    same = len(other) == len(reference) and not pairing.mismatch
+    response = other.response if same else pairing.scaled(other.response[pairing.rows], np.arange(len(reference)))
+    return Matched(response, pairing.rows, pairing.mismatch)
+
+
+def pair(reference: ConditionedEvents, other: ConditionedEvents) -> Pairing:
     """Pair the samples: as they stand if their conditions agree, else so that the distances of conditions are smallest.
 
     A distance is Euclidean, each condition in units of its standard deviation in the reference. Beyond 2²² pairs the
@@ -64,19 +100,19 @@ def match(reference: Events, other: Events) -> Matched:
             "size. Give at least as many, or cut the reference"
         )
     if len(other) == len(reference) and _same(reference, other):
-        return Matched(other.response, np.arange(len(reference)), ())
+        return Pairing(np.arange(len(reference)))
     rows = _assign(_columns(reference, reference), _columns(other, reference))
-    return Matched(_scaled(reference, other, rows), rows, _mismatch(reference, other, rows))
+    return Pairing(rows, _mismatch(reference, other, rows), _energy_ratio(reference, other, rows))
 
 
-def _same(reference: Events, other: Events) -> bool:
+def _same(reference: ConditionedEvents, other: ConditionedEvents) -> bool:
     return all(
         np.allclose(values, other.conditions[name], rtol=SAME, atol=0, equal_nan=True)
         for name, values in reference.conditions.items()
     )
 
 
-def _columns(events: Events, reference: Events) -> NDArray[np.float64]:
+def _columns(events: ConditionedEvents, reference: ConditionedEvents) -> NDArray[np.float64]:
     """Conditions in units of their spread in the reference, shape (N, C)."""
     columns = []
     for name, values in events.conditions.items():
@@ -101,15 +137,16 @@ def _assign(reference: NDArray[np.float64], other: NDArray[np.float64]) -> NDArr
     return rows
 
 
-def _scaled(reference: Events, other: Events, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-    response = other.response[rows]
-    if reference.detector.signed or reference.detector.energy_condition is None:
-        return response
-    factor = reference.incident_energy / other.incident_energy[rows]
-    return np.asarray(response * factor[:, None].astype(np.float32), dtype=np.float32)
+def _energy_ratio(
+    reference: ConditionedEvents, other: ConditionedEvents, rows: NDArray[np.intp]
+) -> NDArray[np.float64] | None:
+    energy, others = incident_energy(reference), incident_energy(other)
+    if reference.detector.signed or energy is None or others is None:
+        return None
+    return energy / others[rows]
 
 
-def _mismatch(reference: Events, other: Events, rows: NDArray[np.intp]) -> tuple[Mismatch, ...]:
+def _mismatch(reference: ConditionedEvents, other: ConditionedEvents, rows: NDArray[np.intp]) -> tuple[Mismatch, ...]:
     found = []
     for condition in reference.detector.conditions:
         values = np.nan_to_num(reference.conditions[condition.name].astype(np.float64))

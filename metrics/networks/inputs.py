@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from data_adapters.detector import Condition, Detector
 from data_adapters.events import Events
+from metrics.conditioned_events import ConditionedEvents
 
 MOST_BLOCKS = 4096
 EVENTS_AT_A_TIME = 256
@@ -90,7 +91,7 @@ def layer_sums(events: Events) -> Floats:
     return np.hstack([sums, sums.sum(axis=1, keepdims=True)]) if len(slices) > 1 else sums
 
 
-def condition_columns(events: Events) -> Floats:
+def condition_columns(events: ConditionedEvents) -> Floats:
     """What the generator is told, shape (N, F): categories one by one, the logarithm of the energy, other values."""
     none = np.empty((len(events), 0))
     columns = [_columns(condition, events.conditions[condition.name]) for condition in events.detector.conditions]

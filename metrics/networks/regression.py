@@ -1,9 +1,10 @@
 """A network that reconstructs the energy from the response, trained on one sample and asked about others."""
 
-# Axes: N events, n events of the test part.
+# Axes: N events.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,36 +30,56 @@ SCHEDULES = {
 Floats = NDArray[np.float64]
 
 
-def reconstructed_energies(training: Events, tested: Sequence[Events], parts: Sequence[Parts]) -> list[Floats]:
-    """Logarithm of the reconstructed energy of every event of each tested sample, shape (N,) each.
+@dataclass(frozen=True)
+class _Trained:
+    """The network of one part, and the scale of its outputs."""
 
-    A network for each of ``parts`` is trained on the logarithm of the incident energy of ``training`` (mean squared
-    error) and asked about the events of the test part.
-    """
-    own = regression_inputs(training, training)
-    others = [own if sample is training else regression_inputs(training, sample) for sample in tested]
-    target = np.log(training.incident_energy) - own.start
-    results = [np.empty(len(sample)) for sample in tested]
-    for part in parts:
-        for result, inputs, corrections in zip(results, others, _corrections(own, target, others, part), strict=True):
-            result[part.test] = inputs.start[part.test] + corrections
-    return results
+    network: nn.Module
+    mean: float
+    deviation: float
 
 
-def _corrections(
-    own: RegressionInputs, target: Floats, others: Sequence[RegressionInputs], part: Parts
-) -> list[Floats]:
-    """What the network of a part adds to the start of each test event, shape (n,) for each sample."""
-    mean, deviation = target[part.train].mean(), target[part.train].std() or 1.0
+@dataclass(frozen=True)
+class EnergyReconstruction:
+    """Networks that were trained on one sample, one for each of its parts, to be asked about others."""
+
+    training: Events
+    parts: Sequence[Parts]
+    trained: Sequence[_Trained]
+
+    @classmethod
+    def train(cls, training: Events, parts: Sequence[Parts]) -> EnergyReconstruction:
+        """Train on the logarithm of the incident energy (mean squared error)."""
+        inputs = regression_inputs(training, training)
+        target = np.log(training.incident_energy) - inputs.start
+        return cls(training, parts, [_train(inputs, target, part) for part in parts])
+
+    def logarithms(self, tested: Events) -> Floats:
+        """Logarithm of the reconstructed energy of every event, by the network of whose test part it is, shape (N,).
+
+        Args:
+            tested: At the conditions of the training sample, event by event.
+        """
+        inputs = regression_inputs(self.training, tested)
+        result = np.empty(len(tested))
+        for part, trained in zip(self.parts, self.trained, strict=True):
+            with reproducible(part.seed):
+                found = numbers(outputs(trained.network, tensor(inputs.values[part.test])))
+            result[part.test] = inputs.start[part.test] + (found * trained.deviation + trained.mean)
+        return result
+
+
+def _train(inputs: RegressionInputs, target: Floats, part: Parts) -> _Trained:
+    mean, deviation = float(target[part.train].mean()), float(target[part.train].std()) or 1.0
     scaled = (target - mean) / deviation
 
     def examples(events: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-        return tensor(own.values[events]), tensor(scaled[events])
+        return tensor(inputs.values[events]), tensor(scaled[events])
 
     with reproducible(part.seed):
-        network = _network(own)
-        fit(network, mse_loss, examples(part.train), examples(part.validation), SCHEDULES[own.network])
-        return [numbers(outputs(network, tensor(sample.values[part.test]))) * deviation + mean for sample in others]
+        network = _network(inputs)
+        fit(network, mse_loss, examples(part.train), examples(part.validation), SCHEDULES[inputs.network])
+    return _Trained(network, mean, deviation)
 
 
 def _network(inputs: RegressionInputs) -> nn.Module:

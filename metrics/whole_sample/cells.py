@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
 from data_adapters.events import Events
+from metrics.conditioned_events import ConditionedEvents
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +33,7 @@ def response_unit(events: Events) -> Floats:
     return np.where(events.incident_energy > 0, events.incident_energy, 1.0)
 
 
-def is_no_image(events: Events) -> str | None:
+def is_no_image(events: ConditionedEvents) -> str | None:
     """Why the cells are no image; None if they are one."""
     if events.detector.quantity == "coordinate":
         return f"the cells of {events.detector.name} hold coordinates, which are no image"

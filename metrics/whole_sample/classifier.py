@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from data_adapters.events import Events
 from metrics.bootstrap import independent_units
+from metrics.conditioned_events import ConditionedEvents
 from metrics.networks.inputs import (
     Scaling,
     blocks,
@@ -31,7 +32,13 @@ from metrics.networks.scores import (
     roc_auc,
     weights,
 )
-from metrics.whole_sample.component import Outcome, SamplePair, WholeSampleMetric
+from metrics.whole_sample.component import (
+    FeatureMetric,
+    FeaturePair,
+    Outcome,
+    SamplePair,
+    WholeSampleMetric,
+)
 from metrics.whole_sample.features import checked_features
 
 if TYPE_CHECKING:
@@ -84,7 +91,9 @@ def mean_area(tests: Sequence[Scores], parts: Sequence[Parts], units: NDArray[np
     return Area(float(np.mean(areas)), max(float(np.sqrt(variance)), smallest), areas)
 
 
-def _outcome(inputs: tuple[Floats, Floats], faulty: Floats, fault: str, events: Events, seed: int) -> Outcome:
+def _outcome(
+    inputs: tuple[Floats, Floats], faulty: Floats, fault: str, events: ConditionedEvents, seed: int
+) -> Outcome:
     parts, units = list(rotated_parts(events.identity, seed)), independent_units(events.identity)
     trained = _trained(inputs, parts)
     area = mean_area([scores.test for scores in trained], parts, units)
@@ -133,7 +142,7 @@ def _remark(area: Area, with_fault: Area, fault: str) -> str:
     return f"The classifier, trained in the same way, notices a fault ({fault})."
 
 
-def high_level_inputs(pair: SamplePair) -> tuple[Floats, Floats]:
+def high_level_inputs(pair: FeaturePair) -> tuple[Floats, Floats]:
     """Scaled features and conditions of reference and generated events, shape (N, F) each.
 
     Raises: ValueError without features, for samples of different shapes, and for a feature that is not finite.
@@ -169,12 +178,12 @@ def _energy(reference: Events) -> Floats:
     return np.full((len(reference), 1), mean if mean > 0 else 1.0)
 
 
-def _conditions(events: Events) -> Floats:
+def _conditions(events: ConditionedEvents) -> Floats:
     columns = condition_columns(events)
     return Scaling.of(columns)(columns)
 
 
-def classifier_auc_high(pair: SamplePair, seed: int) -> Outcome:
+def classifier_auc_high(pair: FeaturePair, seed: int) -> Outcome:
     """AUC of a classifier that sees the features and the conditions.
 
     Raises: ValueError for fewer than 50 events or five independent particles, and as ``high_level_inputs``.
@@ -204,7 +213,7 @@ HOW = (
     "cannot be told apart; below 0.5 by more than the error: overfitted. Error: test events (DeLong) and trainings. "
 )
 
-CLASSIFIER_HIGH = WholeSampleMetric(
+CLASSIFIER_HIGH = FeatureMetric(
     name="classifier_auc_high",
     title="Classifier AUC, features",
     definition=HOW + "Inputs: features and conditions. Check: the same training with the first feature of G shifted by "

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from data_adapters.events import Events
 from metrics.bootstrap import event_weights, independent_units, standard_error
+from metrics.conditioned_events import ConditionedEvents, incident_energy
 from metrics.networks.parts import FEWEST_EVENTS, Parts, rotated_parts
 from metrics.whole_sample.component import Outcome, SamplePair, WholeSampleMetric
 
@@ -72,18 +73,27 @@ def resolution_difference(reference: Residuals, generated: Residuals) -> Floats:
     return np.asarray(np.abs(ratio - 1).mean(axis=0), dtype=np.float64)
 
 
-def _studies(pair: SamplePair, parts: Sequence[Parts]) -> dict[str, Floats]:
+def _studies(pair: SamplePair, parts: Sequence[Parts], seed: int) -> dict[str, Floats]:
     """Residuals of each study, shape (N,) each."""
-    from metrics.networks.regression import reconstructed_energies  # torch is loaded when it runs
+    from metrics.networks.regression import EnergyReconstruction  # torch is loaded when it runs
 
-    results: dict[str, Floats] = {}
-    samples = {"reference": pair.reference, "generated": pair.generated}
-    for trained, training in samples.items():
-        logarithms = reconstructed_energies(training, list(samples.values()), parts)
-        for tested, logarithm in zip(samples, logarithms, strict=True):
-            wrong = logarithm - np.log(pair.reference.incident_energy)
-            results[f"{trained}_on_{tested}"] = np.expm1(np.clip(wrong, -LARGEST_LOGARITHM, LARGEST_LOGARITHM))
-    return results
+    def residuals(trained: EnergyReconstruction, tested: Events) -> Floats:
+        wrong = trained.logarithms(tested) - np.log(pair.reference.incident_energy)
+        return np.expm1(np.clip(wrong, -LARGEST_LOGARITHM, LARGEST_LOGARITHM))
+
+    of_reference = pair.kept_of_reference
+    on_reference = of_reference.once(
+        f"energy reconstruction, seed {seed}", lambda: EnergyReconstruction.train(pair.reference, parts)
+    )
+    on_generated = EnergyReconstruction.train(pair.generated, parts)
+    return {
+        "reference_on_reference": of_reference.once(
+            f"energy residuals, seed {seed}", lambda: residuals(on_reference, pair.reference)
+        ),
+        "reference_on_generated": residuals(on_reference, pair.generated),
+        "generated_on_reference": residuals(on_generated, pair.reference),
+        "generated_on_generated": residuals(on_generated, pair.generated),
+    }
 
 
 def _outcome(pair: SamplePair, seed: int, compare: Compare) -> Outcome:
@@ -91,7 +101,7 @@ def _outcome(pair: SamplePair, seed: int, compare: Compare) -> Outcome:
     if reason is not None:
         raise ValueError(reason)
     parts, units = list(rotated_parts(pair.reference.identity, seed)), independent_units(pair.reference.identity)
-    studies = _studies(pair, parts)
+    studies = pair.kept.once(f"energy regression, seed {seed}", lambda: _studies(pair, parts, seed))
     bins = [np.flatnonzero(pair.bins == number) for number in np.unique(pair.bins)]
 
     def compared(weights: Sequence[Floats]) -> Floats:
@@ -138,14 +148,13 @@ def _study(values: Floats, bins: Sequence[Indices], weights: Sequence[Floats]) -
     }
 
 
-def unusable(events: Events) -> str | None:
+def unusable(events: ConditionedEvents) -> str | None:
     """Why the energy of such events cannot be reconstructed, or None."""
-    detector = events.detector
-    if detector.energy_condition is None:
+    detector, energy = events.detector, incident_energy(events)
+    if energy is None:
         return f"{detector.name} has no energy among its conditions that a network could reconstruct"
     if detector.signed:
         return f"cells of {detector.name} may be negative: their sum is no measure of the energy"
-    energy = events.incident_energy
     if (energy <= 0).any():
         return f"event {int(np.argmin(energy))} has the incident energy {energy.min():g}; its logarithm is needed"
     if (energy == energy[0]).all():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.whole_sample.component import Outcome, SamplePair, WholeSampleMetric
+from metrics.whole_sample.component import FeatureMetric, FeaturePair, Outcome
 from metrics.whole_sample.features import checked_features, over_largest, shuffled_subsets
 
 BATCHES = (1, 2, 3, 4)  # disjoint batches that the events are divided into: sizes N, N/2, N/3, N/4
@@ -153,11 +153,11 @@ def frechet_physics_distance(real: NDArray[np.float64], generated: NDArray[np.fl
     )
 
 
-def _frechet(pair: SamplePair, seed: int) -> Outcome:
+def _frechet(pair: FeaturePair, seed: int) -> Outcome:
     return frechet_physics_distance(pair.reference_features, pair.generated_features, seed)
 
 
-FRECHET = WholeSampleMetric(
+FRECHET = FeatureMetric(
     name="fpd",
     title="Fréchet physics distance (FPD)",
     definition=(

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.whole_sample.component import Outcome, SamplePair, WholeSampleMetric
+from metrics.whole_sample.component import FeatureMetric, FeaturePair, Outcome
 from metrics.whole_sample.features import checked_features, over_largest, shuffled_subsets
 
 BATCHES = 10
@@ -72,11 +72,11 @@ def kernel_physics_distance(real: NDArray[np.float64], generated: NDArray[np.flo
     )
 
 
-def _kernel(pair: SamplePair, seed: int) -> Outcome:
+def _kernel(pair: FeaturePair, seed: int) -> Outcome:
     return kernel_physics_distance(pair.reference_features, pair.generated_features, seed)
 
 
-KERNEL = WholeSampleMetric(
+KERNEL = FeatureMetric(
     name="kpd",
     title="Kernel physics distance (KPD)",
     definition=(

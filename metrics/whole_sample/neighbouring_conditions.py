@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import Condition
-from data_adapters.events import Events
 from metrics.bootstrap import independent_units
+from metrics.conditioned_events import ConditionedEvents
 
 Floats = NDArray[np.float64]
 
@@ -19,7 +19,7 @@ ROWS = 128  # events whose distances to all others of their bin are held at a ti
 TIE = 1e-9  # of a standard deviation of the conditions: below it, chance chooses
 
 
-def condition_columns(events: Events) -> Floats:
+def condition_columns(events: ConditionedEvents) -> Floats:
     """The conditions as numbers, shape (N, C): the incident energy by its logarithm, categories one column each.
 
     A condition of several numbers (a list of tracks) weighs as much as one of one number.
@@ -87,7 +87,7 @@ class NeighbourPairs:
         return math.sqrt(max(float((of_units**2).sum()) - independent, independent))
 
 
-def neighbouring_pairs(events: Events, bins: NDArray[np.intp], neighbours: int, seed: int) -> NeighbourPairs:
+def neighbouring_pairs(events: ConditionedEvents, bins: NDArray[np.intp], neighbours: int, seed: int) -> NeighbourPairs:
     """Each event with the nearest others of its condition bin, in units of the conditions' standard deviations.
 
     Events of one identity (tracks of a collision, overlays of a shower) are no neighbours: they are not independent.
@@ -95,7 +95,6 @@ def neighbouring_pairs(events: Events, bins: NDArray[np.intp], neighbours: int, 
     bin of few events, all others are neighbours.
 
     Args:
-        events: Of which only conditions and identities are looked at.
         bins: Condition bin of each event, shape (N,).
         neighbours: How many for each event.
         seed: Of the choice between equally near ones.
@@ -118,7 +117,11 @@ def neighbouring_pairs(events: Events, bins: NDArray[np.intp], neighbours: int, 
 
 
 def _pairs_of_bin(
-    columns: Floats, events: Events, members: NDArray[np.intp], neighbours: int, generator: np.random.Generator
+    columns: Floats,
+    events: ConditionedEvents,
+    members: NDArray[np.intp],
+    neighbours: int,
+    generator: np.random.Generator,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     first, second = [], []
     most = min(neighbours, len(members))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.whole_sample.component import Outcome, SamplePair, WholeSampleMetric
+from metrics.whole_sample.component import FeatureMetric, FeaturePair, Outcome
 from metrics.whole_sample.features import checked_features, shuffled_subsets
 
 NEIGHBOURS = 5
@@ -98,6 +98,20 @@ def coverage(real: NDArray[np.float64], generated: NDArray[np.float64], neighbou
     return float(inside(real, generated, neighbours)[1].mean())
 
 
+def all_quantities(
+    real: NDArray[np.float64], generated: NDArray[np.float64], neighbours: int = NEIGHBOURS
+) -> dict[str, float]:
+    """The four of them by name, from the distances that they share."""
+    balls, covered = inside(real, generated, neighbours)
+    recalled = inside(generated, real, neighbours)[0] > 0
+    return {
+        "precision": float((balls > 0).mean()),
+        "recall": float(recalled.mean()),
+        "density": float(balls.mean() / neighbours),
+        "coverage": float(covered.mean()),
+    }
+
+
 def neighbour_outcome(
     quantity: Quantity, real: NDArray[np.float64], generated: NDArray[np.float64], seed: int
 ) -> Outcome:
@@ -108,32 +122,48 @@ def neighbour_outcome(
         seed: Of the division into subsets.
     Raises: ValueError as ``checked_features``, for fewer than ten times k + 1 events.
     """
+
+    def one(r: NDArray[np.float64], g: NDArray[np.float64], neighbours: int) -> dict[str, float]:
+        return {"one": quantity(r, g, neighbours)}
+
+    return _outcomes(one, real, generated, seed)["one"]
+
+
+def neighbour_outcomes(real: NDArray[np.float64], generated: NDArray[np.float64], seed: int) -> dict[str, Outcome]:
+    """All four by name, as ``neighbour_outcome`` of each."""
+    return _outcomes(all_quantities, real, generated, seed)
+
+
+def _outcomes(
+    quantities: Callable[[NDArray[np.float64], NDArray[np.float64], int], dict[str, float]],
+    real: NDArray[np.float64],
+    generated: NDArray[np.float64],
+    seed: int,
+) -> dict[str, Outcome]:
     real, generated = checked_features(real, generated, SUBSETS * (NEIGHBOURS + 1))
+    whole = quantities(real, generated, NEIGHBOURS)
     subsets = shuffled_subsets(len(real), SUBSETS, seed)
-    parts = np.array([quantity(real[events], generated[events], NEIGHBOURS) for events in subsets])
-    error = float(parts.std(ddof=1) / math.sqrt(SUBSETS))
-    return Outcome(quantity(real, generated, NEIGHBOURS), error, {"neighbours": NEIGHBOURS, "events": len(real)})
+    parts = [quantities(real[events], generated[events], NEIGHBOURS) for events in subsets]
+    details = {"neighbours": NEIGHBOURS, "events": len(real)}
+    return {
+        name: Outcome(value, float(np.std([part[name] for part in parts], ddof=1)) / math.sqrt(SUBSETS), details)
+        for name, value in whole.items()
+    }
 
 
-def _precision(pair: SamplePair, seed: int) -> Outcome:
-    return neighbour_outcome(precision, pair.reference_features, pair.generated_features, seed)
+def _of_pair(name: str) -> Callable[[FeaturePair, int], Outcome]:
+    def outcome(pair: FeaturePair, seed: int) -> Outcome:
+        return pair.kept.once(
+            f"neighbours, seed {seed}",
+            lambda: neighbour_outcomes(pair.reference_features, pair.generated_features, seed),
+        )[name]
 
-
-def _recall(pair: SamplePair, seed: int) -> Outcome:
-    return neighbour_outcome(recall, pair.reference_features, pair.generated_features, seed)
-
-
-def _density(pair: SamplePair, seed: int) -> Outcome:
-    return neighbour_outcome(density, pair.reference_features, pair.generated_features, seed)
-
-
-def _coverage(pair: SamplePair, seed: int) -> Outcome:
-    return neighbour_outcome(coverage, pair.reference_features, pair.generated_features, seed)
+    return outcome
 
 
 REACH = "The reach of an event is the distance of its features to those of its fifth nearest other (k = 5)"
 
-PRECISION = WholeSampleMetric(
+PRECISION = FeatureMetric(
     name="precision",
     title="Precision",
     definition=(
@@ -145,10 +175,10 @@ PRECISION = WholeSampleMetric(
     perfect=1.0,
     smallest_sample=200,
     source="Kynkäänniemi et al. 2019, arXiv:1904.06991; k = 5 as in Naeem et al. 2020",
-    function=_precision,
+    function=_of_pair("precision"),
 )
 
-RECALL = WholeSampleMetric(
+RECALL = FeatureMetric(
     name="recall",
     title="Recall",
     definition=(
@@ -160,10 +190,10 @@ RECALL = WholeSampleMetric(
     perfect=1.0,
     smallest_sample=200,
     source="Kynkäänniemi et al. 2019, arXiv:1904.06991; k = 5 as in Naeem et al. 2020",
-    function=_recall,
+    function=_of_pair("recall"),
 )
 
-DENSITY = WholeSampleMetric(
+DENSITY = FeatureMetric(
     name="density",
     title="Density",
     definition=(
@@ -175,10 +205,10 @@ DENSITY = WholeSampleMetric(
     perfect=1.0,
     smallest_sample=200,
     source="Naeem et al. 2020, arXiv:2002.09797, k = 5",
-    function=_density,
+    function=_of_pair("density"),
 )
 
-COVERAGE = WholeSampleMetric(
+COVERAGE = FeatureMetric(
     name="coverage",
     title="Coverage",
     definition=(
@@ -190,5 +220,5 @@ COVERAGE = WholeSampleMetric(
     perfect=1.0,
     smallest_sample=200,
     source="Naeem et al. 2020, arXiv:2002.09797, k = 5",
-    function=_coverage,
+    function=_of_pair("coverage"),
 )

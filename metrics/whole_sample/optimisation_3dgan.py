@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import ENERGY_UNITS
-from data_adapters.events import Events, InvalidEvents
+from data_adapters.events import InvalidEvents
 from metrics.bootstrap import event_weights, independent_units, standard_error
-from metrics.observables import observables_of, observe
-from metrics.whole_sample.component import Outcome, SamplePair, WholeSampleMetric
+from metrics.conditioned_events import ConditionedEvents, incident_energy
+from metrics.observables import observables_of
+from metrics.whole_sample.component import FeatureMetric, FeaturePair, Observables, Outcome
 
 ENERGIES_GEV = (50.0, 100.0, 200.0, 300.0, 400.0)
 HALF_WIDTH_GEV = 5.0
 AXES = ("x", "y", "z")
+OBSERVABLES = ("response", "measured_angle", *(f"profile_{axis}" for axis in AXES))
 PARTS = ("pos", "shape", "sf", "angle")
 REPLICAS = 200
 # Moments below are those of a single cell, with rounding [cells, cells²].
@@ -46,10 +48,9 @@ class Quantities:
     angle: Rows
 
 
-def quantities(events: Events) -> Quantities:
-    """Computed in blocks, as all observables."""
-    seen = observe(events, ["response", "measured_angle", *(f"profile_{axis}" for axis in AXES)])
-    profiles = tuple(seen[f"profile_{axis}"] * events.incident_energy[:, None] for axis in AXES)
+def quantities(seen: Observables, energy: Rows) -> Quantities:
+    """Of the observables ``OBSERVABLES`` of events with these incident energies, shape (n,)."""
+    profiles = tuple(seen[f"profile_{axis}"] * energy[:, None] for axis in AXES)
     moments = np.hstack([_moments(profile) for profile in profiles])
     return Quantities(profiles, moments, seen["response"], seen["measured_angle"])
 
@@ -97,14 +98,20 @@ def _angle_error(reference: Quantities, generated: Quantities, weights: Rows) ->
     return np.asarray(mean, dtype=np.float64)
 
 
-def energy_bins(events: Events) -> dict[float, NDArray[np.intp]]:
+def energy_bins(events: ConditionedEvents) -> dict[float, NDArray[np.intp]]:
     """Events within 5 GeV of each energy [GeV]; bins without events are missing."""
-    energy = events.incident_energy * ENERGY_UNITS[events.detector.unit] / ENERGY_UNITS["GeV"]
+    energy = _energy(events) * ENERGY_UNITS[events.detector.unit] / ENERGY_UNITS["GeV"]
     bins = {centre: np.flatnonzero(np.abs(energy - centre) <= HALF_WIDTH_GEV) for centre in ENERGIES_GEV}
     return {centre: which for centre, which in bins.items() if len(which)}
 
 
-def optimisation_metric(pair: SamplePair, seed: int) -> Outcome:
+def _energy(events: ConditionedEvents) -> Rows:
+    energy = incident_energy(events)
+    assert energy is not None, "asked only where the detector has the observable response"
+    return energy
+
+
+def optimisation_metric(pair: FeaturePair, seed: int) -> Outcome:
     """pos + shape + sf + angle, averaged over the energy bins that hold events.
 
     The error is that of a bootstrap over events, by weights; units of dependent events are drawn together.
@@ -121,7 +128,8 @@ def optimisation_metric(pair: SamplePair, seed: int) -> Outcome:
     weights = event_weights(list(bins.values()), independent_units(pair.reference.identity), REPLICAS, seed)
     parts, rows = [], []
     for (centre, which), replicas in zip(bins.items(), weights, strict=True):
-        reference, generated = (quantities(sample.select(which)) for sample in (pair.reference, pair.generated))
+        samples = (pair.reference_observables, pair.generated_observables)
+        reference, generated = (_quantities_of(sample, pair.reference, which) for sample in samples)
         if reference.response.sum() <= 0:
             raise InvalidEvents(
                 f"the reference events within {HALF_WIDTH_GEV:g} GeV of {centre:g} GeV hold no energy, and what is "
@@ -138,6 +146,10 @@ def optimisation_metric(pair: SamplePair, seed: int) -> Outcome:
         "skipped_gev": [centre for centre in ENERGIES_GEV if centre not in bins],
     }
     return Outcome(float(totals[0]), standard_error(totals[1:]), details)
+
+
+def _quantities_of(seen: Observables, events: ConditionedEvents, which: NDArray[np.intp]) -> Quantities:
+    return quantities({name: seen[name][which] for name in OBSERVABLES}, _energy(events)[which])
 
 
 def _row(centre: float, parts: Rows, reference: Quantities, generated: Quantities) -> dict[str, Any]:
@@ -161,10 +173,10 @@ def _unseen(reference: Quantities, generated: Quantities) -> float:
     return float(max(outside) / total) if total > 0 else 0.0
 
 
-def why_not(events: Events) -> str | None:
+def why_not(events: ConditionedEvents) -> str | None:
     """Why the figure is not defined for such events; None if it is."""
     detector = events.detector
-    needed = {"response", "angle_difference", *(f"profile_{axis}" for axis in AXES)}
+    needed = {*OBSERVABLES, "angle_difference"}
     if not needed <= set(observables_of(detector)) or detector.unit not in ENERGY_UNITS:
         return (
             f"3DGAN's figure is of energies in a single volume of several cells along x, y and depth z, in units of "
@@ -179,7 +191,7 @@ def why_not(events: Events) -> str | None:
     return None
 
 
-OPTIMISATION_3DGAN = WholeSampleMetric(
+OPTIMISATION_3DGAN = FeatureMetric(
     name="optimisation_3dgan",
     title="3DGAN optimisation metric",
     definition=(
@@ -200,4 +212,5 @@ OPTIMISATION_3DGAN = WholeSampleMetric(
     ),
     function=optimisation_metric,
     applies=why_not,
+    observables=OBSERVABLES,
 )

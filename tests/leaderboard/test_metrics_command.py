@@ -1,21 +1,30 @@
 """``arena metrics``: two files compared without any study."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
-from data_adapters.adapters import open_events
-from data_adapters.datasets import SAMPLES
-from leaderboard.comparison import compare
+from data_adapters.adapters import ADAPTERS, open_events
+from data_adapters.datasets import DATASETS, SAMPLES
+from data_adapters.events import Events
+from leaderboard import comparison
+from leaderboard.comparison import Samples, compare
+from leaderboard.text import NOTHING
+from metrics.paired_sample import in_memory
 from metrics.scorecards import SCORECARDS
 from metrics.whole_sample import WHOLE_SAMPLE_METRICS
 from search.engine.arena import main
 
 PHOTONS = Path(__file__).parents[1] / "metrics" / "samples"
-PIONS = [str(SAMPLES / f"lhcb_pions_geant4{suffix}.root") for suffix in ("", "_fresh", "_twin")]
+NAMES = {"reference": "R", "generated": "G", "twin": None}
+ROLES = ("reference", "fresh", "twin")
 
 
 def run(*arguments: object) -> int:
@@ -24,10 +33,37 @@ def run(*arguments: object) -> int:
     return int(exit_.value.code or 0)
 
 
+def write(events: Events, path: Path) -> Path:
+    adapter = ADAPTERS["arena-hdf5"]
+    assert adapter.write is not None
+    adapter.write(in_memory(events), path)
+    return path
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """Files of the same events: reference, simulated again, and a third time."""
+    dataset = DATASETS["lhcb-pions-geant4"]
+    samples = (dataset.split("validation"), dataset.fresh_split("validation"), dataset.twin_split("validation"))
+    folder = tmp_path_factory.mktemp("pions")
+    reference, fresh, twin = (
+        write(sample, folder / f"lhcb_pions_{role}.h5")
+        for role, sample in zip(ROLES, samples, strict=True)
+        if sample is not None
+    )
+    return reference, fresh, twin
+
+
+@pytest.fixture(scope="module")
+def photons() -> dict[str, Events]:
+    """Of two energies."""
+    return {name: open_events(PHOTONS / f"photons_{name}.h5").read() for name in ROLES}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, pions: tuple[Path, Path, Path]) -> Path:
     out = tmp_path_factory.mktemp("comparison")
-    assert run("compare", PIONS[0], PIONS[1], "--twin", PIONS[2], "--out", out) == 0
+    assert run("compare", pions[0], pions[1], "--twin", pions[2], "--out", out) == 0
     return out
 
 
@@ -42,28 +78,31 @@ def test_full_simulation_is_found_to_be_one(folder: Path) -> None:
 
 def test_page_shows_names_numbers_and_plots(folder: Path) -> None:
     page = (folder / "comparison.html").read_text()
-    assert "lhcb_pions_geant4_fresh.root" in page
+    assert "lhcb_pions_fresh.h5" in page
     assert page.count("<svg") > 20
     assert "W₁" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
-def test_without_a_twin_there_is_no_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("compare", *PIONS[:2], "--out", tmp_path) == 0
+def test_without_a_twin_there_is_no_floor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pions: tuple[Path, Path, Path]
+) -> None:
+    assert run("compare", *pions[:2], "--out", tmp_path) == 0
     record = json.loads((tmp_path / "comparison.json").read_text())
     assert all(row["floor"] is row["excess"] is row["p_value"] is row["worth"] is None for row in record["metrics"])
     assert "score" in capsys.readouterr().out
 
 
-def test_a_worse_sample_is_noticed_and_other_conditions_are_stated() -> None:
+def test_a_worse_sample_is_noticed_and_other_conditions_are_stated(photons: dict[str, Events]) -> None:
     """Photons in another order and 10 % too bright: paired again, so that what is left is the brightness."""
-    samples = {name: open_events(PHOTONS / f"photons_{name}.h5").read() for name in ("reference", "fresh", "twin")}
-    few = {name: sample.select(np.arange(1000)) for name, sample in samples.items()}
+    few = {name: sample.select(np.arange(1000)) for name, sample in photons.items()}
     brighter = few["fresh"].with_response(few["fresh"].response * np.float32(1.1))
     shuffled = brighter.select(np.random.default_rng(0).permutation(1000))
     card = replace(SCORECARDS["atlas-photons-v1"], condition_bins=(1024.0, 2048.0))
-    names = {"reference": "R", "generated": "G", "twin": None}
-    record = compare(few["reference"], shuffled, few["twin"], card, names, whole_sample=True).record
+    samples = Samples(*(in_memory(events) for events in (few["reference"], shuffled, few["twin"])))
+    shown = io.StringIO()
+    with Progress(console=Console(file=shown, force_terminal=True, width=200)) as progress:
+        record = compare(samples, card, NAMES, whole_sample=True, progress=progress).record
     rows = {row["name"]: row for row in record["metrics"]}
     assert rows["response"]["p_value"] < 0.01
     assert rows["response"]["value"] == pytest.approx(0.1, abs=0.03)
@@ -75,6 +114,12 @@ def test_a_worse_sample_is_noticed_and_other_conditions_are_stated() -> None:
     assert whole["classifier_auc_low"]["outcome"]["value"] > 0.6 > whole["classifier_auc_low"]["floor"]["value"]
     assert whole["optimisation_3dgan"]["outcome"] is None
     assert whole["optimisation_3dgan"]["reason"]
+    assert whole["optimisation_3dgan"]["shown"][-1] == whole["optimisation_3dgan"]["reason"]
+    remark = whole["classifier_auc_low"]["remark"]
+    assert "fault (all cells times 1.03)" in remark
+    assert whole["classifier_auc_low"]["shown"][-1] == remark
+    for step in ("reading R", "reading twin", "judging by atlas-photons-v1", "Classifier AUC, cells"):
+        assert step in shown.getvalue()
 
 
 def test_a_sample_too_small_for_its_scorecard_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,16 +130,20 @@ def test_a_sample_too_small_for_its_scorecard_is_refused(tmp_path: Path, capsys:
     assert not (tmp_path / "out").exists()
 
 
-def test_samples_of_two_detectors_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("compare", PIONS[0], SAMPLES / "atlas_photons_geant4.h5", "--out", tmp_path / "out") == 2
+def test_samples_of_two_detectors_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pions: tuple[Path, Path, Path]
+) -> None:
+    assert run("compare", pions[0], SAMPLES / "atlas_photons_geant4.h5", "--out", tmp_path / "out") == 2
     assert "compare samples of one detector" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
-def test_unknown_names_are_errors_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_names_are_errors_with_the_nearest(
+    capsys: pytest.CaptureFixture[str], pions: tuple[Path, Path, Path]
+) -> None:
     assert run("show", "wassersten") == 2
     assert "Nearest: 'wasserstein'" in capsys.readouterr().err
-    assert run("compare", *PIONS[:2], "--detector", "lhcb-trakcs") == 2
+    assert run("compare", *pions[:2], "--detector", "lhcb-trakcs") == 2
     assert "lhcb-tracks" in capsys.readouterr().err
 
 
@@ -103,3 +152,98 @@ def test_lists_and_definitions(capsys: pytest.CaptureFixture[str]) -> None:
     assert "separation_power" in capsys.readouterr().out
     assert run("show", "bmre") == 0
     assert "|g_b − r_b| / r_b" in capsys.readouterr().out
+
+
+# ---------------------------------------------------------------- bad input
+
+
+def test_the_scorecard_of_another_detector_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pions: tuple[Path, Path, Path]
+) -> None:
+    assert run("compare", *pions[:2], "--scorecard", "atlas-photons-v1", "--out", tmp_path / "out") == 2
+    assert "atlas-photons-v1 judges atlas-photons; the events are of lhcb-tracks" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "number", "message"),
+    [(0, 1, "the number of its events is 1"), (0, 49, "at least 50"), (1, 1, "1009 events, the other sample 1")],
+)
+def test_samples_of_too_few_events_are_refused(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    pions: tuple[Path, Path, Path],
+    place: int,
+    number: int,
+    message: str,
+) -> None:
+    files = list(pions[:2])
+    files[place] = write(open_events(files[place]).read(0, number), tmp_path / "few.h5")
+    assert run("compare", *files, "--out", tmp_path / "out") == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_file_and_a_missing_one_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pions: tuple[Path, Path, Path]
+) -> None:
+    (tmp_path / "empty.h5").touch()
+    for name in ("empty.h5", "missing.h5"):
+        assert run("compare", pions[0], tmp_path / name, "--out", tmp_path / "out") == 2
+        assert name in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_truncated_file_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pions: tuple[Path, Path, Path]
+) -> None:
+    content = pions[1].read_bytes()
+    (tmp_path / "cut.h5").write_bytes(content[: len(content) // 2])
+    assert run("compare", pions[0], tmp_path / "cut.h5", "--out", tmp_path / "out") == 2
+    message = capsys.readouterr().err
+    assert "cut.h5" in message
+    assert "error: " in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_impossible_value_is_named_and_nothing_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pions: tuple[Path, Path, Path]
+) -> None:
+    """What is only met after the conditions have been read and the reference observed."""
+    path = tmp_path / "broken.h5"
+    path.write_bytes(pions[1].read_bytes())
+    with h5py.File(path, "r+") as file:
+        response = next(item for item in file.values() if isinstance(item, h5py.Dataset) and item.ndim > 1)
+        response[700] = np.nan
+    assert run("compare", pions[0], path, "--out", tmp_path / "out") == 2
+    assert "event 700" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_is_a_file_is_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pions: tuple[Path, Path, Path]
+) -> None:
+    (tmp_path / "out").write_text("kept")
+    assert run("compare", *pions[:2], "--out", tmp_path / "out") == 2
+    assert "--out is a folder" in capsys.readouterr().err
+    assert (tmp_path / "out").read_text() == "kept"
+
+
+# ---------------------------------------------------------------- what people read
+
+
+@pytest.mark.parametrize(
+    ("events", "at_least", "significant_excess", "shown"),
+    [
+        (200.0, 50.0, True, "200 (≥ 50)"),
+        (200.0, 50.0, False, "≥ 50"),
+        (None, 1234.0, False, "≥ 1\u202f200"),
+        (None, None, False, NOTHING),
+        (None, None, True, NOTHING),
+    ],
+)
+def test_worth_is_a_dash_where_even_its_limit_is_unknown(
+    events: float | None, at_least: float | None, significant_excess: bool, shown: str
+) -> None:
+    found = {"events": events, "at_least": at_least}
+    assert comparison._worth(found, significant_excess=significant_excess) == shown

@@ -13,8 +13,15 @@ from numpy.typing import NDArray
 
 from data_adapters.detector import Axis, Condition, Detector, Layer
 from data_adapters.events import Events, InvalidEvents
+from metrics.observables import observables_of, observe
 from metrics.whole_sample.component import SamplePair
-from metrics.whole_sample.optimisation_3dgan import OPTIMISATION_3DGAN, Quantities, parts_of_bin, quantities
+from metrics.whole_sample.optimisation_3dgan import (
+    OBSERVABLES,
+    OPTIMISATION_3DGAN,
+    Quantities,
+    parts_of_bin,
+    quantities,
+)
 
 CUBE = Detector(
     "cube",
@@ -39,7 +46,20 @@ def events_of(showers: list[Shower], energies: list[float], detector: Detector =
 
 def pair_of(reference: Events, generated: Events) -> SamplePair:
     none = np.empty((len(reference), 0))
-    return SamplePair(reference, generated, np.zeros(len(reference), dtype=np.intp), none, none)
+    seen = [observe(events, OBSERVABLES) if applies(events) else {} for events in (reference, generated)]
+    return SamplePair(
+        reference,
+        np.zeros(len(reference), dtype=np.intp),
+        none,
+        none,
+        generated,
+        reference_observables=seen[0],
+        generated_observables=seen[1],
+    )
+
+
+def applies(events: Events) -> bool:
+    return set(OBSERVABLES) <= set(observables_of(events.detector))
 
 
 ENERGIES = [50.0, 52.0, 200.0, 120.0]  # the last lies in no bin
@@ -138,7 +158,8 @@ def test_a_weight_counts_an_event_as_often_as_repeating_it() -> None:
     samples = []
     for _ in range(2):
         events = events_of([Shower()] * 6, energies)
-        samples.append(quantities(events.with_response(random.exponential(size=(6, 8)).astype(np.float32))))
+        showers = events.with_response(random.exponential(size=(6, 8)).astype(np.float32))
+        samples.append(quantities(observe(showers, OBSERVABLES), events.incident_energy))
     counts = np.array([2, 0, 1, 1, 0, 2])
     parts = parts_of_bin(*samples, np.vstack([np.ones(6), counts]))
     again = parts_of_bin(*(repeated(sample, counts) for sample in samples), np.ones((1, 6)))

@@ -395,7 +395,7 @@ def pair(reference: Events, twin: Events) -> SamplePair:
         here = bins == number
         mean, scale = real[here].mean(axis=0), real[here].std(axis=0)
         real[here], generated[here] = (real[here] - mean) / scale, (generated[here] - mean) / scale
-    return SamplePair(reference, twin, bins, real, generated)
+    return SamplePair(reference, bins, real, generated, twin)
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
@@ -412,7 +412,7 @@ def test_a_generator_without_fluctuations_is_far_from_full_simulation(
     metric: WholeSampleMetric, pair: SamplePair
 ) -> None:
     """Each event the mean of its condition bin, and thus features of 0."""
-    flat = SamplePair(pair.reference, pair.generated, pair.bins, pair.reference_features, 0 * pair.generated_features)
+    flat = SamplePair(pair.reference, pair.bins, pair.reference_features, 0 * pair.generated_features, pair.generated)
     good, bad = metric.function(pair, 0), metric.function(flat, 0)
     if metric.name in ("precision", "density"):
         assert bad.value == pytest.approx(1, abs=3 * bad.error)  # the means lie where R is dense: no fault to see here

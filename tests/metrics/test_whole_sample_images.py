@@ -59,7 +59,7 @@ def paired(reference: Events, generated: Events) -> SamplePair:
         inside = bins == number
         mean, scale = real[inside].mean(axis=0), real[inside].std(axis=0) + 1e-9
         features[:, inside] = (real[inside] - mean) / scale, (other[inside] - mean) / scale
-    return SamplePair(reference, generated, bins, *features)
+    return SamplePair(reference, bins, *features, generated)
 
 
 def mean_shower(events: Events) -> Events:

@@ -19,7 +19,7 @@ from data_adapters.layouts.airshower import AIRSHOWER_PATTERN_DETECTOR
 from metrics.networks.aixnet import AixNet
 from metrics.networks.inputs import block_factors, blocks, condition_columns, layer_sums, logarithm
 from metrics.networks.parts import rotated_parts
-from metrics.networks.regression import reconstructed_energies
+from metrics.networks.regression import EnergyReconstruction
 from metrics.networks.regression_inputs import regression_inputs
 from metrics.networks.scores import (
     Scores,
@@ -76,10 +76,10 @@ def pair(num: int = 1000, shift: float = 0.0, scale: float = 1.0, features: int 
     reference, generated = rng.normal(size=(2, num, features))
     return SamplePair(
         toy_events(num, 1),
-        toy_events(num, 2, scale),
         np.arange(num) % 3,
         reference,
         generated + shift / math.sqrt(features),
+        toy_events(num, 2, scale),
     )
 
 
@@ -483,7 +483,8 @@ def test_aixnet_reconstructs_the_energy_and_sees_its_scale() -> None:
     reference = shower_events(250, 0)
     generated = reference.with_response(reference.response * np.float32(1.3))
     part = next(rotated_parts(reference.identity, 0))
-    logarithms = reconstructed_energies(reference, (reference, generated), [part])
+    reconstruction = EnergyReconstruction.train(reference, [part])
+    logarithms = (reconstruction.logarithms(sample) for sample in (reference, generated))
     right, shifted = (values[part.test] - np.log(reference.incident_energy[part.test]) for values in logarithms)
     assert np.std(right) < 0.3
     assert abs(np.mean(right)) < 0.15
@@ -498,6 +499,6 @@ def test_simulation_with_another_mixture_of_particles_is_seen() -> None:
     assert (reference.incident_energy == simulation.incident_energy).all()
     bins = (reference.incident_energy > 50).astype(np.intp)
     none = np.empty((len(reference), 0))
-    studies = energy_regression_bias(SamplePair(reference, simulation, bins, none, none), 0).details["studies"]
+    studies = energy_regression_bias(SamplePair(reference, bins, none, none, simulation), 0).details["studies"]
     assert studies["generated_on_generated"]["absolute_bias"] < studies["generated_on_reference"]["absolute_bias"]
     assert studies["reference_on_reference"]["resolution"] < 0.4
