@@ -159,7 +159,7 @@ ALONG_AXES = Family(
         "mean over events of the energy along an axis over E_inc; per event the energy-weighted mean position and "
         "standard deviation"
     ),
-    unit="1 (profile), unit of the axis (centre, width)",
+    unit="1, of the axis",
     detectors="response never negative, incident energy known",
     smallest_sample=FOR_DISTRIBUTION,
     cost="every evaluation",

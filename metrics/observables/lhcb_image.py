@@ -56,7 +56,7 @@ LHCB_IMAGE = Family(
         "max over the cells of the image / E_T of the tracks, an outer cell counting as its four quarters; r = E_T of "
         "the tracks − Σ cells, not divided by it, because that would be 1 − response"
     ),
-    unit="1 (maximum), MeV (r)",
+    unit="1, MeV",
     detectors="face of the LHCb calorimeter, 52 × 64 cells; energy of the tracks known",
     smallest_sample=FOR_DISTRIBUTION,
     cost="every evaluation",

@@ -106,10 +106,9 @@ REGISTRIES: dict[str, Callable[[], Mapping[str, Any]]] = {
 def _list(given: argparse.Namespace) -> int:
     if given.kind not in REGISTRIES:
         raise UnknownName("kind", given.kind, REGISTRIES)
-    registry = REGISTRIES[given.kind]()
-    width = max(map(len, registry))
-    for name, component in registry.items():
-        print(f"{name:{width}}  {getattr(component, 'title', '')}".rstrip())
+    from metrics.listing import lines
+
+    print(*lines(REGISTRIES[given.kind]()), sep="\n")
     return 0
 
 

@@ -16,33 +16,13 @@ from leaderboard.ranking import Table, tables
 from leaderboard.records import JsonObject, read_board
 from leaderboard.studies import StudyRecord, read_studies
 from leaderboard.text import with_error
-from metrics import METRICS, OBSERVABLES, SCORECARDS, WHOLE_SAMPLE_METRICS
-from metrics.scorecards.atlas_photons import ATLAS_PHOTONS_V1 as BORROWED
-from metrics.scorecards.generic import EVENTS_IN_A_BIN, MOST_BINS
+from search.engine.markdown import code_free, markdown_table
+from search.engine.metrics_page import metrics_page
 from search.spaces import Space
 from search.studies import STUDIES
 
 PageText = Callable[[], str]
 MADE_BY = "<!-- Made by `arena docs`; changes belong into the code. -->\n"
-
-METRICS_INTRODUCTION = """
-# Metrics
-
-Definitions, in the words of the code. They need no study: any two files are judged by
-
-    arena metrics compare REFERENCE GENERATED --twin TWIN --out FOLDER
-
-which prints a table, and writes `comparison.json` and a page with plots, `comparison.html`. The twin, full simulation
-of the same particles again, gives the floor: without one there is no excess over it, no p-value, and no number of
-events that the sample is worth. Events at other conditions than the reference's are paired with the nearest, and the
-mismatch is stated. `arena metrics list` and `arena metrics show NAME` say what there is.
-"""
-WHOLE_SAMPLE_INTRODUCTION = """
-## Metrics of whole samples
-
-Computed once, by `arena metrics compare --whole-sample`, of the distributions of the scorecard, each minus the mean and
-over the standard deviation of the reference in its condition bin.
-"""
 
 
 def write_documentation(folder: Path, results_from: Path | None = None) -> list[Path]:
@@ -72,18 +52,20 @@ def data_page() -> str:
         "\n## Datasets that ship with the project\n",
         "Simplified detectors, made for this project: [how](../data_adapters/samples/PROVENANCE.md). Events are",
         "divided by a hash into train, validation and test (60 : 20 : 20); twins are the same particles again.\n",
-        _table(("name", "what", "layout", "events", "twins", "provenance"), map(_dataset_row, DATASETS.values())),
+        markdown_table(
+            ("name", "what", "layout", "events", "twins", "provenance"), map(_dataset_row, DATASETS.values())
+        ),
         "\n## File layouts\n",
         "A file is recognised by its keys, whatever its name. `--layout NAME` and `--option NAME=VALUE` of",
         "`arena data`, or a description beside the file, say what a file does not say itself.\n",
-        _table(
+        markdown_table(
             ("name", "what", "keys", "options", "written too", "source"),
             map(_layout_row, ADAPTERS.values()),
         ),
         "\n## Simulators\n",
         "`arena data make NAME --events N --out FILE`, and with `--twin-of FILE` the same particles again. Those that",
         "need `refsim` want `pip install -c constraints.txt -e '.[refsim]'` (Linux x86_64, a C compiler).\n",
-        _table(
+        markdown_table(
             ("name", "what", "needs", "simplified"),
             ((f"`{s.name}`", s.title, s.needs, s.provenance) for s in SIMULATORS.values()),
         ),
@@ -100,12 +82,7 @@ def _dataset_row(dataset: Dataset) -> Sequence[str]:
 def _layout_row(adapter: Adapter) -> Sequence[str]:
     options = ", ".join(f"`{item.name}` ({item.default!r})" for item in fields(adapter.options_class))
     written = "yes" if adapter.write is not None else "no"
-    return f"`{adapter.name}`", adapter.title, _code_free(adapter.layout), options or "–", written, adapter.source
-
-
-def _code_free(text: str) -> str:
-    """Text that a Markdown table shows as it is."""
-    return text.replace("<", "&lt;").replace("|", "&#124;")
+    return f"`{adapter.name}`", adapter.title, code_free(adapter.layout), options or "–", written, adapter.source
 
 
 def hyperparameters() -> str:
@@ -117,7 +94,7 @@ def hyperparameters() -> str:
             f"\n## {study.title}\n\nModel `{study.model}`, study `search/{study.name.replace('-', '_')}.py`.\n"
         )
         parts.append(
-            _table(
+            markdown_table(
                 ("hyperparameter", "meaning", "space", "paper's values", "paper's optimum", "preset laptop", "source"),
                 _space_rows(study.space, limited),
             )
@@ -130,73 +107,6 @@ def _space_rows(space: Space, limited: Space) -> Iterator[Sequence[str]]:
         name, searched, published, optimum, source = row
         laptop = "as the space" if narrow == parameter else narrow.describe()
         yield name, parameter.title, searched, published, optimum, laptop, source
-
-
-def metrics_page() -> str:
-    """Observables, metrics and scorecards as registered."""
-    parts = [METRICS_INTRODUCTION]
-    parts.append("\n## Observables\n")
-    parts.append(
-        _table(
-            ("name", "what", "definition", "unit", "source"),
-            ((f"`{o.name}`", o.title, o.definition, o.unit, o.source) for o in OBSERVABLES.values()),
-        )
-    )
-    parts.append("\n## Metrics\n")
-    parts.append(
-        _table(
-            ("name", "definition", "better", "perfect", "unit", "smallest sample", "source"),
-            (
-                (
-                    f"`{m.name}`",
-                    m.definition,
-                    m.direction,
-                    f"{m.perfect:g}",
-                    m.unit,
-                    f"{m.smallest_sample} a bin",
-                    m.source,
-                )
-                for m in METRICS.values()
-            ),
-        )
-    )
-    parts.append(WHOLE_SAMPLE_INTRODUCTION)
-    parts.append(
-        "Computed once, by `arena metrics compare --whole-sample`, of the distributions of the scorecard, each\n"
-    )
-    parts.append("minus the mean and over the standard deviation of the reference in its condition bin.\n")
-    parts.append(
-        _table(
-            ("name", "definition", "better", "perfect", "unit", "smallest sample", "source"),
-            (
-                (
-                    f"`{m.name}`",
-                    m.definition,
-                    m.direction.replace("_", " "),
-                    f"{m.perfect:g}",
-                    m.unit,
-                    str(m.smallest_sample),
-                    m.source,
-                )
-                for m in WHOLE_SAMPLE_METRICS.values()
-            ),
-        )
-    )
-    for card in SCORECARDS.values():
-        parts.append(f"\n## Scorecard `{card.name}`\n\n{card.title}.\n")
-        parts.append("score = Σ w · c / s over its components, the weights adding up to 1.\n")
-        rows = ((f"`{name}`", f"{weight:g}", f"{card.scales[name]:.4g}") for name, weight in card.weights.items())
-        parts.append(_table(("component c", "weight w", "scale s"), rows))
-    parts.append(
-        "\n## Any other detector\n\n"
-        "A detector without a scorecard of its own gets one that follows from its axes: response (summed response\n"
-        "over energy), fraction of cells above the threshold, centre and width of the energy along every axis, and\n"
-        "the mean profile along every axis; other real conditions count through their correlations with these.\n"
-        f"Bins lie between quantiles of the energy of the validation events, {MOST_BINS} at most and with\n"
-        f"{EVENTS_IN_A_BIN} events or more, or are the energies themselves where there are few. Weights and\n"
-        f"scales are those of `{BORROWED.name}`: scores of different detectors are not to be compared.\n"
-    )
-    return "\n".join(parts)
 
 
 def results(folder: Path) -> str:
@@ -235,7 +145,7 @@ def _results_table(table: Table) -> str:
     openings = max(row.entry["test_openings"] for row in table.rows)
     return (
         f"\n{table.dataset['title']}, {table.scorecard['name']}, preset {table.preset}. "
-        f"The test split was opened {openings} times for this board.\n\n" + _table(header, rows)
+        f"The test split was opened {openings} times for this board.\n\n" + markdown_table(header, rows)
     )
 
 
@@ -258,9 +168,3 @@ def _take_results(board: Path, folder: Path) -> None:
         draw_scores(table, folder / "scores.svg")
         if table.ranked:
             draw_showers(board, table.ranked[0].entry, folder)
-
-
-def _table(header: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
