@@ -14,19 +14,24 @@ from metrics.judge import Judge
 NUM = 120
 
 
-def gaussian_bin(rng: np.random.Generator, shift: float) -> tuple[ConditionBin, Measurement, Measurement]:
-    """Two distributions of correlated Gaussians around 10 and a profile of three positions."""
+def gaussian_bin(
+    rng: np.random.Generator, shift: float, needs: tuple[str, ...] = ()
+) -> tuple[ConditionBin, Measurement, Measurement]:
+    """Two distributions of correlated Gaussians around 10, a profile of three positions, and what else is needed."""
+    further = tuple(name for name in needs if name not in ("response", "other"))
 
     def values(mean: float) -> dict[str, np.ndarray]:
         first, second = rng.normal(mean, 1, size=(2, NUM))
-        return {"response": first, "other": first + second, "profile": rng.gamma(5, 1, size=(NUM, 3))}
+        profile = rng.gamma(5, 1, size=(NUM, 3))
+        alone = {name: rng.normal(mean, 1, size=NUM) for name in further}
+        return {"response": first, "other": first + second, **alone, "profile": profile}
 
     r, g = values(10), values(10 + shift)
-    edges = (np.array([9.3, 10.0, 10.7]), np.array([19.05, 20.0, 20.95]))  # quartiles of the reference
-    scale = np.array([r[name].std() for name in ("response", "other")])
-    condition_bin = ConditionBin(
-        1.0, np.arange(NUM), ("response", "other"), ("profile",), edges, (np.arange(3),), 0, scale
-    )
+    distributions = ("response", "other", *further)
+    quartiles = {"other": np.array([19.05, 20.0, 20.95])}  # of the reference
+    edges = tuple(quartiles.get(name, np.array([9.3, 10.0, 10.7])) for name in distributions)
+    scale = np.array([r[name].std() for name in distributions])
+    condition_bin = ConditionBin(1.0, np.arange(NUM), distributions, ("profile",), edges, (np.arange(3),), 0, scale)
     return condition_bin, condition_bin.measure(r), condition_bin.measure(g)
 
 
@@ -36,7 +41,7 @@ def drawn(measurement: Measurement, index: np.ndarray) -> Measurement:
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 def test_weights_are_the_same_as_resampled_events(metric: Metric) -> None:
-    condition_bin, r, g = gaussian_bin(np.random.default_rng(0), shift=0.5)
+    condition_bin, r, g = gaussian_bin(np.random.default_rng(0), 0.5, metric.needs)
     weights = bootstrap_weights(NUM, 5, (0,))
     brute_force = []
     for row in weights:
