@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from data_adapters.events import Events
 from metrics.conditioned_events import ConditionedEvents
+from metrics.cost import Cost
 
 T = TypeVar("T")
 Observables = Mapping[str, NDArray[np.float64]]
@@ -121,7 +122,7 @@ class WholeSampleMetric:
     source: str
     function: Callable[[SamplePair, int], Outcome]
     applies: Callable[[ConditionedEvents], str | None] = lambda _events: None
-    cost: Literal["benchmark only"] = "benchmark only"
+    cost: Cost = "benchmark only"
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ What a component costs decides when it is computed first:
 {MOST_MS_OF_OBSERVABLES["end of trial"]:g} ms at most |
 | benchmark only | slower ones, and all that look at whole samples | any | any |
 
-The times include the bootstrap replicas of the error; `python benchmarks/metric_costs.py` measures them
-([what it printed](../benchmarks/README.md#metrics)).
+The times include the bootstrap replicas of the error; `OMP_NUM_THREADS=1 python benchmarks/metric_costs.py` measures
+them ([what it printed](../benchmarks/README.md#metrics)).
 """
 
 OBSERVABLES_INTRODUCTION = """
