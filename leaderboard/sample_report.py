@@ -57,7 +57,7 @@ class SampleReports:
         except ValueError as error:
             return WholeSample({"reason": str(error)[:2000], "metrics": []}, [])
         return WholeSample(
-            {"reason": "", "metrics": [_metric_record(row) for row in rows]}, [_finite(row.to_json()) for row in rows]
+            {"reason": "", "metrics": [_metric_record(row) for row in rows]}, [row.to_json() for row in rows]
         )
 
     def memorisation(self, response: Response) -> JsonObject:
@@ -118,32 +118,11 @@ def _metric_record(row: WholeSampleRow) -> JsonObject:
         "perfect": metric.perfect,
         "outcome": _measured(row.outcome),
         "floor": _measured(row.floor),
-        "remark": _remark(row)[:2000],
+        "remark": row.remark[:2000],
     }
 
 
 def _measured(outcome: Outcome | None) -> JsonObject | None:
-    if outcome is None or not math.isfinite(outcome.value):
+    if outcome is None:
         return None
     return {"value": outcome.value, "error": outcome.error if math.isfinite(outcome.error) else None}
-
-
-def _remark(row: WholeSampleRow) -> str:
-    if row.outcome is None:
-        return row.reason
-    if not math.isfinite(row.outcome.value):
-        return f"the value is {row.outcome.value}"
-    return str(row.outcome.details.get("remark", row.reason))
-
-
-def _finite(content: JsonObject) -> JsonObject:
-    """The same with None for numbers that no record may hold."""
-    return {key: _finite_value(value) for key, value in content.items()}
-
-
-def _finite_value(value: object) -> object:
-    if isinstance(value, dict):
-        return _finite(value)
-    if isinstance(value, list | tuple):
-        return [_finite_value(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

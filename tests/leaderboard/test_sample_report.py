@@ -15,7 +15,7 @@ from leaderboard import sample_report
 from leaderboard.sample_report import SampleReports
 from metrics.scorecards import scorecard_for
 from metrics.whole_sample import WHOLE_SAMPLE_METRICS, Outcome, SamplePair
-from metrics.whole_sample.frechet import FRECHET
+from metrics.whole_sample.mscn import MSCN
 from metrics.whole_sample.optimisation_3dgan import OPTIMISATION_3DGAN
 
 DATASET = DATASETS["atlas-photons-geant4"]
@@ -33,8 +33,8 @@ def diverged(pair: SamplePair, seed: int) -> Outcome:  # noqa: ARG001
 @pytest.fixture
 def chosen(monkeypatch) -> None:
     """A metric whose values are known, one that reports NaN, and one that does not apply."""
-    plain = replace(FRECHET, name="fpd", function=mean_response)
-    odd = replace(FRECHET, name="kpd", function=diverged)
+    plain = replace(MSCN, name="fpd", function=mean_response)
+    odd = replace(MSCN, name="kpd", function=diverged)
     registry = Registry("whole-sample metric", plain, odd, OPTIMISATION_3DGAN)
     monkeypatch.setattr("metrics.whole_sample_report.WHOLE_SAMPLE_METRICS", registry)
 
