@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from data_adapters.adapters import open_events
-from leaderboard.self_test import CALIBRATION
+from leaderboard.self_test_records import CALIBRATION
 from metrics.judge import Judge
 from metrics.scorecards import SCORECARDS
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from data_adapters.registry import UnknownName
+from leaderboard.self_test_command import add_self_test_action
 
 
 def add_metrics_command(commands: Any) -> None:  # argparse has no public type for it
@@ -15,7 +15,7 @@ def add_metrics_command(commands: Any) -> None:  # argparse has no public type f
     actions = commands.add_parser("metrics", help="list the metrics, compare two files").add_subparsers(
         required=True, metavar="ACTION"
     )
-    actions.add_parser("list", help="every observable, metric and scorecard").set_defaults(run=_list)
+    actions.add_parser("list", help="every metric, observable, scorecard and fault").set_defaults(run=_list)
 
     show = actions.add_parser("show", help="definition and source of one of them")
     show.add_argument("name")
@@ -31,37 +31,30 @@ def add_metrics_command(commands: Any) -> None:  # argparse has no public type f
     compare.add_argument("--out", type=Path, default=Path("comparison"), help="folder of JSON and page")
     compare.set_defaults(run=_compare)
 
+    add_self_test_action(actions)
+
     scales = actions.add_parser("scales", help="measure a scorecard's scales again")
     scales.add_argument("--scorecard", default="atlas-photons-v1")
-    scales.add_argument("--dataset", default="atlas-photons-geant4")
+    scales.add_argument("--dataset", help="default: the one on which they were frozen")
     scales.set_defaults(run=_scales)
 
 
-def _kinds() -> dict[str, Mapping[str, Any]]:
-    from metrics import METRICS, OBSERVABLES, SCORECARDS, WHOLE_SAMPLE_METRICS
-
-    return {
-        "metric": METRICS,
-        "whole-sample metric": WHOLE_SAMPLE_METRICS,
-        "observable": OBSERVABLES,
-        "scorecard": SCORECARDS,
-    }
-
-
 def _list(_given: argparse.Namespace) -> int:
-    for kind, registry in _kinds().items():
+    from metrics.listing import KINDS, lines
+
+    for kind, registry in KINDS.items():
         print(f"{kind}s")
-        width = max(map(len, registry))
-        for name, component in registry.items():
-            print(f"  {name:{width}}  {component.title}")
+        for line in lines(registry):
+            print(f"  {line}")
     return 0
 
 
 def _show(given: argparse.Namespace) -> int:
-    kinds = _kinds()
-    found = [(kind, registry[given.name]) for kind, registry in kinds.items() if given.name in registry]
+    from metrics.listing import KINDS
+
+    found = [(kind, registry[given.name]) for kind, registry in KINDS.items() if given.name in registry]
     if not found:
-        raise UnknownName("metric, observable or scorecard", given.name, {n for r in kinds.values() for n in r})
+        raise UnknownName("metric, observable or scorecard", given.name, {n for r in KINDS.values() for n in r})
     for kind, component in found:
         print(f"{kind} {component.name}")
         for name, value in _facts(component):
@@ -122,9 +115,11 @@ def _scales(given: argparse.Namespace) -> int:
     from data_adapters.datasets import DATASETS
     from metrics import SCORECARDS
     from metrics.scales import measure_scales
+    from metrics.self_test_expected import EXPECTED
     from metrics.simulations import three_simulations
 
-    scorecard, dataset = SCORECARDS[given.scorecard], DATASETS[given.dataset]
+    scorecard = SCORECARDS[given.scorecard]
+    dataset = DATASETS[given.dataset or EXPECTED[scorecard.name].dataset]
     reference, twin, _ = three_simulations(dataset)
     measured = measure_scales(scorecard, reference, twin)
     for name, value in measured.items():

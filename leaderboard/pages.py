@@ -19,6 +19,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from leaderboard import plots, text
+from leaderboard.calibration_plot import calibration_figure
 from leaderboard.ranking import Row, Table, tables
 from leaderboard.records import (
     Board,
@@ -29,10 +30,12 @@ from leaderboard.records import (
     read_observables,
     write_atomically,
 )
+from leaderboard.self_test_records import read_calibration, read_records
 from leaderboard.studies import StudyRecord, read_studies
 
 TEMPLATES = Path(__file__).parent / "templates"
 OPEN_ENERGY_MEV = 65_536.0  # where the paper shows its distributions
+SOME_DRAWS, MOST_DRAWS = 0.15, 0.9  # more than chance leaves; what is expected of a metric
 SIGNIFICANT = 1.645  # standard errors, one-sided 95 %: below, only the lower limit of a worth is shown
 STAMP = "<!-- made from {} -->\n"
 
@@ -51,7 +54,7 @@ class _Section:
 
 
 def build_pages(board: Path) -> Path:
-    """Write ``index.html`` and ``models/<entry id>.html`` under the board's folder; returns the former.
+    """Write ``index.html``, ``metrics.html`` and ``models/<entry id>.html`` under the folder; returns the first.
 
     Pages whose records have not changed are left as they are. Records that cannot be read are listed
     with the reason.
@@ -67,6 +70,7 @@ def build_pages(board: Path) -> Path:
             except InvalidEntry as error:
                 damaged.append(DamagedEntry(row.entry["id"], str(error)))
                 _write(_model_page(board, row.entry["id"]), _render("model.html", **_model_context(row, {})))
+    _write(board / "metrics.html", render_self_test(read_records(), read_calibration(), on_board=True))
     index = board / "index.html"
     _write(index, render_index(Board(content.entries, damaged, content.test_openings), grouped, studies))
     return index
@@ -109,6 +113,25 @@ def render_comparison(
         images=[_image_plot(layer) for layer in images["layers"]],
         image_label=_bin_label(images),
     )
+
+
+def render_self_test(records: Sequence[JsonObject], calibration: JsonObject | None, *, on_board: bool) -> str:
+    """The page about what the metrics notice as HTML.
+
+    Args:
+        records: Of ``leaderboard.self_test``.
+        calibration: p-values of full simulation, as ``benchmarks/metric_calibration.py`` writes them; None without.
+        on_board: Whether the board's page lies beside it.
+    """
+    plot = None if calibration is None else _svg(calibration_figure(calibration["p_values"]), "p-values")
+    return _render("self_test.html", records=records, calibration=calibration, calibration_plot=plot, on_board=on_board)
+
+
+def _power_class(row: JsonObject) -> str:
+    """Of the cell of a table: how often a fault was noticed."""
+    power = row["noticed"] / row["draws"]
+    shade = sum(power >= limit for limit in (SOME_DRAWS, 0.5, MOST_DRAWS))
+    return f" power{shade}" if shade else ""
 
 
 def _write_model_page(board: Path, row: Row) -> None:
@@ -417,6 +440,7 @@ def _environment() -> jinja2.Environment:
         "gev": text.gev,
         "times": text.times,
         "component_title": text.component_title,
+        "power_class": _power_class,
         "seeds_label": text.seeds_label,
         "completed_seeds": text.completed_seeds,
         "seed_score": lambda seed: {"value": seed["score"], "error": seed["error"]},

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -14,9 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from data_adapters.datasets import DATASETS
 from data_adapters.detector import Detector
 from data_adapters.events import Events
-from leaderboard.records import JsonObject, write_atomically
+from leaderboard.records import JsonObject
 from leaderboard.text import component_title
 from metrics import FAULTS, SCORECARDS
+from metrics.faults.cell_threshold import CELL_THRESHOLD
 from metrics.labels import quantity
 from metrics.scorecard import Scorecard
 from metrics.self_test import (
@@ -33,8 +32,6 @@ from metrics.self_test import (
 from metrics.self_test_expected import EXPECTED, SHORTFALLS
 from metrics.simulations import three_simulations
 
-RECORDS = Path(__file__).parent / "self_tests"  # of the samples that ship
-CALIBRATION = RECORDS / "calibration.json"
 SCORE = "score"
 
 
@@ -97,6 +94,7 @@ def _record(
     detector = simulations[0].detector
     return {
         "scorecard": scorecard.name,
+        "number": list(SCORECARDS).index(scorecard.name),
         "identity": scorecard.identity,
         "title": scorecard.title,
         "dataset": dataset,
@@ -114,7 +112,7 @@ def _fault(name: str, detector: Detector) -> JsonObject:
     if name == NO_FAULT:
         return {"name": name, "title": "None: full simulation", "strength": None, "strength_unit": ""}
     fault = FAULTS[name]
-    unit = fault.strength_unit
+    unit = detector.unit if name == CELL_THRESHOLD.name else fault.strength_unit
     return {"name": name, "title": fault.title, "strength": fault.strength_for(detector), "strength_unit": unit}
 
 
@@ -157,17 +155,3 @@ def _mark(row: JsonObject) -> str:
     if row["missed"]:
         return " (missed)"
     return " *" if row["expected"] else ""
-
-
-def write_record(record: JsonObject, folder: Path) -> Path:
-    """Write ``<scorecard>.<events>.json``; returns its path."""
-    path = folder / f"{record['scorecard']}.{max(record['sizes'])}.json"
-    write_atomically(path, json.dumps(record, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
-    return path
-
-
-def read_records(folder: Path = RECORDS) -> list[JsonObject]:
-    """Records of the folder: ATLAS first, as the scorecards are registered, small samples before large ones."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.*.json")]
-    order = {name: number for number, name in enumerate(SCORECARDS)}
-    return sorted(found, key=lambda record: (order.get(record["scorecard"], len(order)), max(record["sizes"])))

@@ -14,6 +14,8 @@ COMPONENT_TITLES = {
     "helix_residual": "Helix residuals",
     "wasserstein": "W₁",
     "correlation": "Correlation",
+    "separation_power": "Separation power",
+    "chi2_ndf": "χ²/ndf",
 }
 COMPONENT_MEANINGS = {
     "bmre": "mean relative error of the bins of histograms and mean profiles",
