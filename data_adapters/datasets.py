@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from data_adapters.adapters import open_events
@@ -21,7 +20,7 @@ from data_adapters.events import Events
 from data_adapters.problems import Problem, UnreadableFile
 from data_adapters.registry import Registry
 from data_adapters.source import FLOAT32_BYTES, EventSource
-from data_adapters.splits import Split, rows_of_split
+from data_adapters.splits import Split, places_of, rows_of_split
 from data_adapters.streaming import EventStream
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -173,7 +172,7 @@ class Dataset:
     def _matching(self, again: EventSource | None, rows: NDArray[np.intp]) -> Events | None:
         if again is None:
             return None
-        place = _numbered(again.identity).get_indexer(_numbered(self.source.identity)[rows])
+        place = places_of(self.source.identity, again.identity)[rows]
         return None if (place < 0).any() else again.select(place)
 
     def with_files(self, file: Path, twin: Path | None) -> Dataset:
@@ -189,12 +188,6 @@ class Dataset:
             provenance=f"Read from {file.name}; nothing is known about how it was made.",
             layout=None,
         )
-
-
-def _numbered(identity: NDArray[np.uint64]) -> pd.MultiIndex:
-    """Identities, each with how many events before it have the same."""
-    occurrence = pd.Series(identity).groupby(identity).cumcount()
-    return pd.MultiIndex.from_arrays([identity, occurrence])
 
 
 def _refuse_test(name: Split) -> None:

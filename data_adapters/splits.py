@@ -65,3 +65,21 @@ def select_split(events: Events, split: Split) -> Events:
 
 def _hash64(data: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+
+
+def places_of(identity: NDArray[np.uint64], again: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Where the events of one sample are in another, shape (N,); −1 for those that are not.
+
+    Events that share an identity (tracks of a collision) are told apart by their order.
+
+    Args:
+        identity: Shape (N,).
+        again: Identities of the other sample, of any length.
+    """
+    return np.asarray(_numbered(again).get_indexer(_numbered(identity)), dtype=np.intp)
+
+
+def _numbered(identity: NDArray[np.uint64]) -> pd.MultiIndex:
+    """Identities, each with how many events before it have the same."""
+    occurrence = pd.Series(identity).groupby(identity).cumcount()
+    return pd.MultiIndex.from_arrays([identity, occurrence])

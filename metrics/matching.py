@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.events import Events, InvalidEvents
+from data_adapters.splits import places_of
 from metrics.conditioned_events import ConditionedEvents, incident_energy
 
 PAIRS_AT_A_TIME = 2**22  # distances held at once: 32 MB
@@ -36,7 +37,7 @@ class Pairing:
 
     Attributes:
         rows: Numbers of the events, shape (N,); none is used twice.
-        mismatch: Of each condition; empty where the conditions are those of the reference, event by event.
+        mismatch: Of each condition; empty where they are the particles of the reference.
         factor: What the response is multiplied by, shape (N,): where a response cannot be negative, the ratio of the
             incident energies; None where it stays as it is.
     """
@@ -76,13 +77,13 @@ def match(reference: Events, other: Events) -> Matched:
     Raises: InvalidEvents as ``pair``.
     """
     pairing = pair(reference, other)
-    same = len(other) == len(reference) and not pairing.mismatch
+    same = len(other) == len(reference) and np.array_equal(pairing.rows, np.arange(len(reference)))
     response = other.response if same else pairing.scaled(other.response[pairing.rows], np.arange(len(reference)))
     return Matched(response, pairing.rows, pairing.mismatch)
 
 
 def pair(reference: ConditionedEvents, other: ConditionedEvents) -> Pairing:
-    """Pair the samples: as they stand if their conditions agree, else so that the distances of conditions are smallest.
+    """Pair the samples: the same particles, wherever they stand, else so that the distances of conditions are smallest.
 
     A distance is Euclidean, each condition in units of its standard deviation in the reference. Beyond 2²² pairs the
     assignment is made in slices of the first condition.
@@ -99,15 +100,25 @@ def pair(reference: ConditionedEvents, other: ConditionedEvents) -> Pairing:
             f"the reference has {len(reference)} events, the other sample {len(other)}: samples are compared at equal "
             "size. Give at least as many, or cut the reference"
         )
-    if len(other) == len(reference) and _same(reference, other):
-        return Pairing(np.arange(len(reference)))
+    rows = _same_particles(reference, other)
+    if rows is not None:
+        return Pairing(rows)
     rows = _assign(_columns(reference, reference), _columns(other, reference))
     return Pairing(rows, _mismatch(reference, other, rows), _energy_ratio(reference, other, rows))
 
 
-def _same(reference: ConditionedEvents, other: ConditionedEvents) -> bool:
+def _same_particles(reference: ConditionedEvents, other: ConditionedEvents) -> NDArray[np.intp] | None:
+    """Event by event, or by identity where the other sample has further events or another order; None if neither."""
+    in_order = np.arange(len(reference))
+    if len(other) == len(reference) and _same(reference, other, in_order):
+        return in_order
+    places = places_of(reference.identity, other.identity)
+    return places if (places >= 0).all() and _same(reference, other, places) else None
+
+
+def _same(reference: ConditionedEvents, other: ConditionedEvents, rows: NDArray[np.intp]) -> bool:
     return all(
-        np.allclose(values, other.conditions[name], rtol=SAME, atol=0, equal_nan=True)
+        np.allclose(values, other.conditions[name][rows], rtol=SAME, atol=0, equal_nan=True)
         for name, values in reference.conditions.items()
     )
 

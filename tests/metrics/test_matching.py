@@ -10,7 +10,7 @@ from data_adapters.events import Events, InvalidEvents
 from metrics import matching
 from metrics.estimate import Estimate
 from metrics.judge import Judge
-from metrics.matching import match
+from metrics.matching import match, pair
 from metrics.scorecards import SCORECARDS
 from metrics.worth import worth
 
@@ -95,3 +95,16 @@ def test_floor_sinks_with_the_root_of_the_size() -> None:
             judged.append(judgement.components["wasserstein"].value)
         floors.append(np.mean(judged))
     assert floors[0] / floors[1] == pytest.approx(2, rel=0.15)
+
+
+def test_the_same_particles_are_paired_wherever_they_stand() -> None:
+    dataset = DATASETS["lhcb-pions-geant4"]
+    reference = dataset.fresh_split("validation")
+    assert reference is not None
+    everything = dataset.source.read()
+    found = pair(reference, everything)
+    np.testing.assert_array_equal(found.rows, dataset.rows("validation"))
+    assert found.mismatch == ()
+    assert found.factor is None
+    order = np.random.default_rng(0).permutation(len(reference))
+    np.testing.assert_array_equal(order[pair(reference, reference.select(order)).rows], np.arange(len(reference)))
