@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from leaderboard import plots
+from leaderboard.calibration_plot import calibration_figure
 from leaderboard.pages import nearest, panel
 from leaderboard.ranking import Table
 from leaderboard.records import JsonObject, read_observables
@@ -30,6 +31,11 @@ def draw_showers(board: Path, entry: JsonObject, folder: Path) -> list[Path]:
     here = {histogram["observable"]: histogram for histogram in histograms if histogram["energy_mev"] == energy}
     names = [name for name in SHOWN if name in here] or list(here)[: len(SHOWN)]
     return [_save(plots.ratio_figure(panel(here[name])), folder / f"{name}.svg") for name in names]
+
+
+def draw_calibration(record: JsonObject, path: Path) -> Path:
+    """p-values of full simulation."""
+    return _save(calibration_figure(record["p_values"]), path)
 
 
 def _save(figure: Figure, path: Path) -> Path:

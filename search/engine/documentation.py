@@ -11,13 +11,15 @@ from data_adapters.adapter import Adapter
 from data_adapters.adapters import ADAPTERS
 from data_adapters.datasets import DATASETS, Dataset
 from data_adapters.simulators.registry import SIMULATORS
-from leaderboard.pictures import draw_scores, draw_showers
+from leaderboard.pictures import draw_calibration, draw_scores, draw_showers
 from leaderboard.ranking import Table, tables
 from leaderboard.records import JsonObject, read_board
+from leaderboard.self_test_records import read_calibration
 from leaderboard.studies import StudyRecord, read_studies
 from leaderboard.text import with_error
 from search.engine.markdown import code_free, markdown_table
 from search.engine.metrics_page import metrics_page
+from search.engine.self_test_page import FIGURE, self_test_page
 from search.spaces import Space
 from search.studies import STUDIES
 
@@ -35,7 +37,13 @@ def write_documentation(folder: Path, results_from: Path | None = None) -> list[
     folder.mkdir(parents=True, exist_ok=True)
     if results_from is not None:
         _take_results(results_from / "leaderboard", folder / "results")
-    pages = {"data.md": data_page(), "hyperparameters.md": hyperparameters(), "metrics.md": metrics_page()}
+    draw_calibration(read_calibration(), folder / FIGURE)
+    pages = {
+        "data.md": data_page(),
+        "hyperparameters.md": hyperparameters(),
+        "metrics.md": metrics_page(),
+        "metric_tests.md": self_test_page(),
+    }
     if (folder / "results").is_dir():
         pages["results.md"] = results(folder / "results")
     for name, text in pages.items():

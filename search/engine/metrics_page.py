@@ -28,6 +28,7 @@ which prints a table, and writes `comparison.json` and a page with plots, `compa
 of the same particles again, gives the floor: without one there is no excess over it, no p-value, and no number of
 events that the sample is worth. Events at other conditions than the reference's are paired with the nearest, and the
 mismatch is stated. `arena metrics list` and `arena metrics show NAME` say what there is.
+[What the metrics notice](metric_tests.md) was tested by injected faults.
 
 R is the reference, G the generated sample, E_inc the incident energy, Σ a sum over cells where nothing else is said.
 What a component costs decides when it is computed first:

@@ -20,8 +20,9 @@ PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.
         ("data.md", documentation.data_page),
         ("hyperparameters.md", documentation.hyperparameters),
         ("metrics.md", documentation.metrics_page),
+        ("metric_tests.md", documentation.self_test_page),
     ],
-    ids=["data", "hyperparameters", "metrics"],
+    ids=["data", "hyperparameters", "metrics", "metric_tests"],
 )
 def test_generated_pages_are_up_to_date(page: str, text: documentation.PageText) -> None:
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == documentation.MADE_BY + text(), "run `make docs`"
