@@ -36,6 +36,7 @@ from leaderboard.studies import StudyRecord, read_studies
 TEMPLATES = Path(__file__).parent / "templates"
 OPEN_ENERGY_MEV = 65_536.0  # where the paper shows its distributions
 SOME_DRAWS, MOST_DRAWS = 0.15, 0.9  # more than chance leaves; what is expected of a metric
+ERRORS = (2.33, 4.0, 6.0)  # one-sided α = 0.01, and much less
 SIGNIFICANT = 1.645  # standard errors, one-sided 95 %: below, only the lower limit of a worth is shown
 STAMP = "<!-- made from {} -->\n"
 
@@ -110,8 +111,8 @@ def render_comparison(
         whole_sample_header=whole_sample_header,
         energies=_energies(observables["histograms"], all_of_them=True),
         response_plots=[_response_plot(curve) for curve in observables["response"]],
-        images=[_image_plot(layer) for layer in images["layers"]],
-        image_label=_bin_label(images),
+        images=[_image_plot(layer) for layer in images.get("layers", [])],
+        image_label=_bin_label(images) if images else "",
     )
 
 
@@ -131,6 +132,12 @@ def _power_class(row: JsonObject) -> str:
     """Of the cell of a table: how often a fault was noticed."""
     power = row["noticed"] / row["draws"]
     shade = sum(power >= limit for limit in (SOME_DRAWS, 0.5, MOST_DRAWS))
+    return f" power{shade}" if shade else ""
+
+
+def _errors_class(standard_errors: float | None) -> str:
+    """The same of a metric that states an error."""
+    shade = 0 if standard_errors is None else sum(standard_errors > limit for limit in ERRORS)
     return f" power{shade}" if shade else ""
 
 
@@ -441,6 +448,7 @@ def _environment() -> jinja2.Environment:
         "times": text.times,
         "component_title": text.component_title,
         "power_class": _power_class,
+        "errors_class": _errors_class,
         "seeds_label": text.seeds_label,
         "completed_seeds": text.completed_seeds,
         "seed_score": lambda seed: {"value": seed["score"], "error": seed["error"]},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +14,8 @@ from data_adapters.datasets import DATASETS
 from data_adapters.detector import Detector
 from data_adapters.events import Events
 from leaderboard.records import JsonObject
-from leaderboard.text import component_title
-from metrics import FAULTS, SCORECARDS
+from leaderboard.text import NOTHING, component_title
+from metrics import FAULTS, SCORECARDS, WHOLE_SAMPLE_METRICS
 from metrics.faults.cell_threshold import CELL_THRESHOLD
 from metrics.labels import quantity
 from metrics.scorecard import Scorecard
@@ -31,19 +32,23 @@ from metrics.self_test import (
 )
 from metrics.self_test_expected import EXPECTED, SHORTFALLS
 from metrics.simulations import three_simulations
+from metrics.whole_sample_self_test import num_reports, whole_sample_self_test
 
 SCORE = "score"
 
 
-def run_self_test(name: str, draws: int, console: Console) -> JsonObject:
+def run_self_test(name: str, draws: int, console: Console, *, whole_sample: bool = False) -> JsonObject:
     """Test the metrics of one scorecard on the validation events of the dataset for which something is expected.
 
+    Args:
+        whole_sample: Whether to add the metrics of whole samples, which take minutes.
     Raises: UnknownName.
     """
     scorecard = SCORECARDS[name]
     dataset = EXPECTED[name].dataset
     simulations = three_simulations(DATASETS[dataset])
-    return _record(scorecard, dataset, simulations, sizes_for(scorecard, simulations[0]), draws, console)
+    record = _record(scorecard, dataset, simulations, sizes_for(scorecard, simulations[0]), draws, console)
+    return with_whole_sample(record, scorecard, simulations, console) if whole_sample else record
 
 
 def run_self_test_on(
@@ -86,11 +91,8 @@ def _record(
     draws: int,
     console: Console,
 ) -> JsonObject:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        total = num_judgements(simulations, sizes, draws)
-        task = progress.add_task(f"self-test of {scorecard.name}", total=total)
-        powers = self_test(scorecard, simulations, sizes, draws=draws, done=lambda: progress.advance(task))
+    with _progress(console, f"self-test of {scorecard.name}", num_judgements(simulations, sizes, draws)) as done:
+        powers = self_test(scorecard, simulations, sizes, draws=draws, done=done)
     detector = simulations[0].detector
     return {
         "scorecard": scorecard.name,
@@ -106,6 +108,24 @@ def _record(
         "faults": [_fault(fault, detector) for fault in dict.fromkeys(power.fault for power in powers)],
         "rows": [power.to_json() | _expectation(scorecard.name, dataset, power, max(sizes)) for power in powers],
     }
+
+
+def with_whole_sample(
+    record: JsonObject, scorecard: Scorecard, simulations: ThreeSimulations, console: Console
+) -> JsonObject:
+    """The record with the metrics of whole samples, which take minutes."""
+    with _progress(console, f"whole samples of {scorecard.name}", num_reports(simulations)) as done:
+        movements = whole_sample_self_test(scorecard, simulations, done)
+    titles = {name: metric.title for name, metric in WHOLE_SAMPLE_METRICS.items()}
+    return record | {"whole_sample": [m.to_json() | {"title": titles[m.metric]} for m in movements]}
+
+
+@contextmanager
+def _progress(console: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
 
 
 def _fault(name: str, detector: Detector) -> JsonObject:
@@ -139,6 +159,18 @@ def text_table(record: JsonObject) -> list[tuple[str, ...]]:
     columns = [(events, metric) for events in record["sizes"] for metric in record["metrics"]]
     header = ("fault", *(f"{title(metric)} ({events})" for events, metric in columns))
     return [header, *((fault["name"], *_cells(record, fault["name"], columns)) for fault in record["faults"])]
+
+
+def whole_sample_table(record: JsonObject) -> list[tuple[str, ...]]:
+    """Header and rows as people read them: metrics of whole samples against faults, in standard errors."""
+    faults = list(dict.fromkeys(row["fault"] for row in record["whole_sample"]))
+    shown = {(row["fault"], row["metric"]): _errors(row["standard_errors"]) for row in record["whole_sample"]}
+    metrics = list(dict.fromkeys(row["metric"] for row in record["whole_sample"]))
+    return [("metric", *faults), *((m, *(shown.get((fault, m), NOTHING) for fault in faults)) for m in metrics)]
+
+
+def _errors(number: float | None) -> str:
+    return NOTHING if number is None else f"{number:.1f}"
 
 
 def title(metric: str) -> str:
