@@ -324,7 +324,7 @@ def trial_end(
 
 
 def tracked_metrics(result: dict[str, Any]) -> dict[str, float | None]:
-    """What MLflow shows against the epoch: scores, components, losses, speed."""
+    """What MLflow shows against the epoch: scores, components, losses, speed; what is reported, at the end."""
     return {
         "score": result["score"],
         "median_score": result["median_score"],
@@ -333,6 +333,7 @@ def tracked_metrics(result: dict[str, Any]) -> dict[str, float | None]:
         "generation_time": result["generation_time"],
         **{f"component.{name}": value for name, value in result["components"].items()},
         **{f"loss.{name}": value for name, value in result["losses"].items()},
+        **{f"reported.{name}": value for name, value in result["reported"].items()},
     }
 
 

@@ -28,6 +28,7 @@ from metrics.judge import Judge
 from metrics.scorecards import scorecard_for
 from models import MODELS
 from models.base import GenerativeModel, ShowerGenerator, TrainingDiverged
+from models.checkpoint import load_generator
 from models.config import from_dict
 from search.engine.ledger import Status
 from search.engine.objectives import GENERATION_TIME, SCORE, SCORE_ALONE, Objectives
@@ -218,6 +219,22 @@ class TrialRun:
         self._keep(evaluation)
         return evaluation
 
+    def reported(self) -> dict[str, float]:
+        """What the scorecard reports beside the score, of the best checkpoint on the sample that chose it.
+
+        With a twin, also the ``excess`` of the score over the floor, and its ``p_value``.
+        """
+        best = self.best
+        if best is None:
+            return {}
+        generator = load_generator(self.folder / "best", self.setup.device)
+        seed = derive_seed(self.seed, "validation", best.epoch)
+        judgement = self.judge.judge(generator.generate(self.reference.conditions, seed=seed))
+        found = {name: estimate.value for name, estimate in judgement.reported.items()}
+        if judgement.excess is not None:
+            found |= {"excess": judgement.excess.value, "p_value": judgement.p_values["score"]}
+        return found
+
     def close(self) -> None:
         """The last checkpoint serves only to go on with."""
         shutil.rmtree(self.folder / "last", ignore_errors=True)
@@ -313,10 +330,12 @@ class TrialTrainable(tune.Trainable):
             return self._ended("out_of_memory", str(error))
         except OSError as error:
             return self._ended("failed", f"{error} ({self._setup.folder(self._config['number'])})")
+        reported = {}
         if self._run.finished:
+            reported = self._run.reported()
             self._run.close()
         newest = running_medians(self._run.history, self._setup.objectives.leading)[-1]
-        return {**self._state(), **asdict(evaluation), MEDIAN: newest, "done": self._run.finished}
+        return {**self._state(), **asdict(evaluation), MEDIAN: newest, "reported": reported, "done": self._run.finished}
 
     def cleanup(self) -> None:
         self._run = None

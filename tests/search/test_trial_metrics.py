@@ -1,4 +1,4 @@
-"""During a trial, only metrics that are cheap enough for every evaluation are computed."""
+"""During a trial, only metrics that are cheap enough for every evaluation are computed; reported ones at its end."""
 
 from __future__ import annotations
 
@@ -29,10 +29,18 @@ def test_a_trial_computes_what_is_scored_and_nothing_dearer(tmp_path: Path, monk
     )
     run = TrialRun(setup, 0, dict(SPACES["atlas-vae"].default), seed=1)
     run.advance()
-    run.close()
+    card = SCORECARDS["atlas-photons-v1"]
     assert run.history[0].score_error is not None
-    assert computed == set(SCORECARDS["atlas-photons-v1"].weights)
+    assert computed == set(card.weights)
     assert {METRICS[name].cost for name in computed} == {"every evaluation"}
+    reported = run.reported()
+    run.close()
+    assert set(reported) == {*card.reported, "excess", "p_value"}
+    assert computed == {*card.weights, *card.reported}
+    assert "benchmark only" not in {METRICS[name].cost for name in computed}
+    assert run.judge.floor is not None
+    assert reported["excess"] == pytest.approx(run.history[0].score - run.judge.floor.score.value, rel=1e-4)
+    assert 0 < reported["p_value"] <= 1
 
 
 def _recorded(metric: Metric, computed: set[str]) -> Any:
