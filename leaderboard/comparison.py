@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from data_adapters.registry import UnknownName
 from data_adapters.source import EventSource
 from leaderboard.pages import render_comparison
 from leaderboard.records import JsonObject, write_atomically
-from leaderboard.text import NOTHING, component_title, count, significant, with_error
+from leaderboard.text import COMPONENT_MEANINGS, NOTHING, component_title, count, significant, with_error
 from metrics import METRICS, WHOLE_SAMPLE_METRICS
 from metrics.condition_cells import condition_cells
 from metrics.histograms import RESPONSE_NAMES, has_response, histograms, images, response_curves
@@ -28,14 +29,19 @@ from metrics.judgement import Judgement
 from metrics.observed_sample import Blocks, ObservedSample, observe_sample
 from metrics.paired_sample import PairedSample
 from metrics.scorecard import Scorecard
-from metrics.whole_sample import WholeSampleMetric
 from metrics.whole_sample_report import WholeSampleReport, observed_names
 from metrics.worth import CONFIDENCE, worth
 
 RECORD_FILE, PAGE_FILE = "comparison.json", "comparison.html"
 FEWEST_EVENTS = 50  # that a scorecard wants in a condition bin
-WHOLE_SAMPLE_HEADER = ("metric of whole samples", "value ± error", "floor", "perfect", "remark")
-HEADER = ("metric", "value ± error", "floor", "excess ± error", "p", "worth, events")
+WHOLE_SAMPLE_HEADER = ("Metric of whole samples", "Value ± error", "Floor", "Perfect", "Remark")
+HEADER = ("Metric", "Value ± error", "Floor", "Excess ± error", "p", "Worth, events")
+MEANINGS = COMPONENT_MEANINGS | {
+    SCORE: "weighted mean of the scored metrics, each over its scale",
+    "gromov_wasserstein": "distance of the correlation matrices, whichever observable is which",
+    "chi2_ndf": "of histograms and mean profiles; about 1 for full simulation",
+    "separation_power": "0 for equal histograms, 1 where they do not overlap",
+}
 
 
 @dataclass(frozen=True)
@@ -147,14 +153,13 @@ class _Steps:
         yield
         self._progress.update(task, total=1, completed=1)
 
-    def each(self, metrics: Iterable[WholeSampleMetric]) -> Iterator[WholeSampleMetric]:
-        """Metrics of whole samples, by name."""
-        listed = list(metrics)
-        task = self._progress.add_task("", total=len(listed))
-        for metric in listed:
-            self._progress.update(task, description=metric.title)
-            yield metric
-            self._progress.advance(task)
+    @contextmanager
+    def named(self, number: int) -> Iterator[Callable[[str], None]]:
+        """So many steps; gives what is told the name of each before it begins."""
+        task = self._progress.add_task("", total=number)
+        begun = itertools.count()
+        yield lambda title: self._progress.update(task, description=title, completed=next(begun))
+        self._progress.update(task, completed=number)
 
 
 def open_samples(reference: Path, generated: Path, twin: Path | None, detector: str | None) -> Samples:
@@ -209,7 +214,9 @@ def table(record: JsonObject) -> list[tuple[str, ...]]:
 
 def whole_sample_rows(report: WholeSampleReport, steps: _Steps) -> list[JsonObject]:
     """Metrics of whole samples as plain JSON values, with what people read (``shown``) beside them."""
-    rows = [report.row(metric).to_json() for metric in steps.each(WHOLE_SAMPLE_METRICS.values())]
+    metrics = list(WHOLE_SAMPLE_METRICS.values())
+    with steps.named(report.num_steps(metrics)) as on_step:
+        rows = [row.to_json() for row in report.rows(metrics, on_step)]
     return [row | {"shown": _shown_whole_sample(row)} for row in rows]
 
 
@@ -232,6 +239,7 @@ def _rows(judge: Judge, judgement: Judgement) -> Iterator[JsonObject]:
         excess = excesses.get(name)
         row: JsonObject = {
             "name": name,
+            "meaning": MEANINGS.get(name, ""),
             **estimate.to_json(),
             "floor": floors[name].to_json() if name in floors else None,
             "excess": None if excess is None else excess.to_json(),
@@ -255,14 +263,16 @@ def _shown(row: JsonObject) -> list[str]:
 
 def _title(name: str) -> str:
     if name == SCORE:
-        return "score"
+        return "Score"
     short = component_title(name)
     return METRICS[name].title if short == name else short
 
 
-def _signed_with_error(excess: JsonObject) -> str:
-    sign = "−" if excess["value"] < 0 else ""
-    return sign + with_error(excess | {"value": abs(excess["value"])})
+def _signed_with_error(estimate: JsonObject) -> str:
+    """With a true minus, unless the value is rounded to 0."""
+    text = with_error(estimate | {"value": abs(estimate["value"])})
+    rounded_to_zero = float(text.split(" ± ")[0]) == 0
+    return text if estimate["value"] >= 0 or rounded_to_zero else f"−{text}"
 
 
 def _worth(found: JsonObject, *, significant_excess: bool) -> str:

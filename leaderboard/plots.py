@@ -22,7 +22,7 @@ from matplotlib.axis import Axis
 from matplotlib.colors import Colormap, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
 
@@ -36,6 +36,9 @@ SERIES_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9
 WIDE_RANGE = 20  # largest over smallest score above which the axis is logarithmic
 RATIO_LIMITS = (0.4, 1.6)
 PANEL_SIZE = (3.6, 3.2)
+MEV_PER_EEV = 1e12
+SMALLEST_IN_EEV = 0.1
+EQUAL_FACTORS = 1e-3  # edges are written with six digits
 STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",  # text stays text: small files, and legible to search and screen readers
     "svg.hashsalt": "fastsim-arena",
@@ -168,9 +171,10 @@ def compact(svg: str) -> str:
 def ratio_figure(panel: Panel) -> Figure:
     """A distribution above, generated over reference below with the reference's own error as a band."""
     figure = Figure(figsize=PANEL_SIZE)  # fixed margins: finding the best ones takes as long as drawing
-    margins = {"left": 0.2, "right": 0.98, "top": 0.92, "bottom": 0.14, "hspace": 0.08}
+    margins = {"left": 0.2, "right": 0.95, "top": 0.92, "bottom": 0.14, "hspace": 0.08}
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (2.6, 1), **margins})
-    centres = (panel.edges[1:] + panel.edges[:-1]) / 2
+    logarithmic = _spaced_by_factors(panel.edges)
+    centres = np.sqrt(panel.edges[1:] * panel.edges[:-1]) if logarithmic else (panel.edges[1:] + panel.edges[:-1]) / 2
     _band(upper, panel.edges, panel.reference)
     upper.stairs(panel.reference.values, panel.edges, color=REFERENCE, linewidth=1.2)
     if panel.twin is not None:
@@ -178,12 +182,17 @@ def ratio_figure(panel: Panel) -> Figure:
     _points(upper, centres, panel.generated)
     upper.set_ylim(0, 1.1 * _highest(panel))
     upper.yaxis.set_major_locator(MaxNLocator(4))
-    upper.set_ylabel(panel.y_label, fontsize=7.5)
-    upper.set_title(panel.title)
+    upper.set_ylabel(panel.y_label, fontsize=_fitting(panel.y_label, 7.5, 34))
+    upper.set_title(panel.title, fontsize=_fitting(panel.title, 9, 42))
     _ratio_axes(lower, panel, centres)
     lower.set_xlabel(panel.x_label)
     lower.set_xlim(panel.edges[0], panel.edges[-1])
-    lower.xaxis.set_major_locator(MaxNLocator(5))
+    if logarithmic:
+        lower.set_xscale("log")
+        lower.xaxis.set_major_locator(LogLocator(numticks=5))
+        lower.xaxis.set_minor_locator(NullLocator())
+    else:
+        lower.xaxis.set_major_locator(MaxNLocator(5))
     for axes in (upper, lower):
         axes.yaxis.set_label_coords(-0.21, 0.5)
     return figure
@@ -194,7 +203,8 @@ def curve_figure(curve: Curve, title: str, y_label: str) -> Figure:
     """A quantity against the incident energy for each sample; below, its ratio to the first one."""
     figure = Figure(figsize=(5.2, 3.7), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (2.4, 1)})
-    energies = curve.energies / 1000
+    unit, mev = ("EeV", MEV_PER_EEV) if curve.energies.min() > SMALLEST_IN_EEV * MEV_PER_EEV else ("GeV", 1000)
+    energies = curve.energies / mev
     reference = next(iter(curve.samples.values()))
     lower.axhline(1, color=MUTED, linewidth=0.8, zorder=0)
     for index, (name, series) in enumerate(curve.samples.items()):
@@ -212,7 +222,7 @@ def curve_figure(curve: Curve, title: str, y_label: str) -> Figure:
     lower.set_xscale("log")
     lower.set_xticks(energies, [text.significant(energy, 3 if energy >= 100 else 2) for energy in energies])
     lower.xaxis.set_minor_locator(NullLocator())
-    lower.set_xlabel("incident energy [GeV]")
+    lower.set_xlabel(f"incident energy [{unit}]")
     return figure
 
 
@@ -314,6 +324,19 @@ def distance_figure(curves: Mapping[str, Quantiles], x_label: str) -> Figure:
     axes.set_ylim(0, 1)
     axes.legend(loc="upper left")
     return figure
+
+
+def _fitting(label: str, size: float, letters: int) -> float:
+    """Size of the letters [pt] of which so many fit in a line at ``size``; smaller where there are more."""
+    return size * min(1.0, letters / max(1, len(label)))
+
+
+def _spaced_by_factors(edges: Array) -> bool:
+    """Whether each edge is the same multiple of the one before, as those of spectra and thresholds are."""
+    if edges[0] <= 0 or edges[-1] < 10 * edges[0]:
+        return False
+    factors = edges[1:] / edges[:-1]
+    return bool(np.ptp(factors) < EQUAL_FACTORS * (factors.mean() - 1))
 
 
 def _band(axes: Axes, edges: Array, series: Series) -> None:

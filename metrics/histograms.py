@@ -267,11 +267,16 @@ def has_response(detector: Detector) -> bool:
 def response_curves(
     scorecard: Scorecard, reference: ObservedSample, generated: ObservedSample, twin: ObservedSample | None
 ) -> list[dict[str, Any]]:
-    """What ``response_against_energy`` returns, of samples whose response was observed (``RESPONSE_NAMES``)."""
+    """What ``response_against_energy`` returns, of samples whose response was observed (``RESPONSE_NAMES``).
+
+    Nothing where there is one bin, which makes no curve.
+    """
     if not has_response(reference.detector):
         return []
     cells = energy_cells(scorecard, reference.detector, reference.conditions)
     energies = np.array([in_mev(value, reference.detector) for value in cells.values])
+    if len(energies) < 2:
+        return []
     samples = {"reference": reference, "generated": generated, "floor": twin}
     curves = {
         name: None if sample is None else _response_curves(sample.values[ENERGY_RESPONSE.name], cells.number)

@@ -23,10 +23,11 @@ from metrics.scorecard import Scorecard
 from metrics.whole_sample import WHOLE_SAMPLE_METRICS, Outcome, SamplePair, WholeSampleMetric
 from metrics.whole_sample.component import FeatureMetric, FeaturePair, Kept
 
-MOST_CELLS = 2**25  # of the events of one sample whose cells are looked at: 128 MB
+MOST_CELLS = 3 * 2**23  # of the events of one sample whose cells are looked at: 96 MB
 EVENTS_SEED = 0  # of their choice; the same for every sample
 
 Indices = NDArray[np.intp]
+Computed = tuple[Outcome | None, str]  # the outcome, or None and the reason
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,7 @@ def whole_sample_report(
     r, g = observed(reference.response), observed(generated_response)
     twin = None if twin_response is None else observed(twin_response)
     bins = condition_bins(scorecard, condition_cells(scorecard, reference.detector, reference.conditions), r.values)
-    report = WholeSampleReport(bins, r, g, twin, seed)
-    return [report.row(metric) for metric in WHOLE_SAMPLE_METRICS.values()]
+    return WholeSampleReport(bins, r, g, twin, seed).rows(list(WHOLE_SAMPLE_METRICS.values()))
 
 
 def observed_names(scorecard: Scorecard, detector: Detector) -> tuple[str, ...]:
@@ -101,8 +101,8 @@ def _observables(metric: WholeSampleMetric, detector: Detector) -> tuple[str, ..
 class WholeSampleReport:
     """Metrics of samples that have been observed; what several of them need is computed once.
 
-    Metrics that look at cells are given at most 2²⁵ of them: of larger samples events drawn at random, the same of each
-    sample, as their remark says.
+    Metrics that look at cells are given at most 25 million of them: of larger samples events drawn at random, the same
+    of each sample, as their remark says.
 
     Args:
         bins: Condition bins of the scorecard.
@@ -118,31 +118,59 @@ class WholeSampleReport:
         twin: ObservedSample | None,
         seed: int = 0,
     ) -> None:
-        self.reference, self.seed = reference, seed
-        self._looked_at, kept = _LookedAt(reference), Kept(reference)
-        self._generated = _Pairs(feature_pair(bins, reference, generated, kept), generated, self._looked_at)
-        self._twin = None
-        if twin is not None:
-            self._twin = _Pairs(feature_pair(bins, reference, twin, kept), twin, self._looked_at)
+        self.bins, self.reference, self.generated, self.twin, self.seed = bins, reference, generated, twin, seed
+        self._looked_at, self._kept = _LookedAt(reference), Kept(reference)
+
+    def rows(
+        self, metrics: Sequence[WholeSampleMetric], on_step: Callable[[str], None] = lambda _step: None
+    ) -> list[WholeSampleRow]:
+        """All of these metrics, first of the generated sample, then of the twin, so that cells of one are in memory.
+
+        What a metric refuses with a ValueError is the reason; other errors are raised.
+
+        Args:
+            on_step: Told in words what is computed next, ``num_steps`` times.
+        """
+        outcomes = self._computed(metrics, self.generated, on_step, "")
+        floors = {} if self.twin is None else self._computed(metrics, self.twin, on_step, ", floor")
+        return [_row(metric.name, outcomes[metric.name], floors.get(metric.name)) for metric in metrics]
 
     def row(self, metric: WholeSampleMetric) -> WholeSampleRow:
-        """One metric. What it refuses with a ValueError is the reason; other errors are raised."""
-        reason = metric.applies(self.reference)
-        if reason is not None:
-            return WholeSampleRow(metric.name, None, None, reason)
-        outcome, reason = self._outcome(metric, self._generated)
-        if self._twin is None:
-            return WholeSampleRow(metric.name, outcome, None, reason)
-        floor, of_floor = self._outcome(metric, self._twin)
-        if of_floor and of_floor != reason:
-            reason = " ".join(part for part in (reason, f"No floor: {of_floor}.") if part)
-        return WholeSampleRow(metric.name, outcome, floor, reason)
+        """One of them."""
+        (row,) = self.rows([metric])
+        return row
 
-    def _outcome(self, metric: WholeSampleMetric, pairs: _Pairs) -> tuple[Outcome | None, str]:
+    def num_steps(self, metrics: Sequence[WholeSampleMetric]) -> int:
+        return len(metrics) * (1 if self.twin is None else 2)
+
+    def _computed(
+        self, metrics: Sequence[WholeSampleMetric], sample: ObservedSample, on_step: Callable[[str], None], what: str
+    ) -> dict[str, Computed]:
+        """Metrics of one sample; what they share is kept as long."""
+        features = feature_pair(self.bins, self.reference, sample, self._kept)
+        pairs = _Pairs(features, sample, self._looked_at)
+        found = {}
+        for metric in metrics:
+            on_step(metric.title + what)
+            reason = metric.applies(self.reference)
+            found[metric.name] = self._outcome(metric, pairs) if reason is None else (None, reason)
+        return found
+
+    def _outcome(self, metric: WholeSampleMetric, pairs: _Pairs) -> Computed:
         if isinstance(metric, FeatureMetric):
             return _computed(metric, metric.function, pairs.features, self.seed)
         outcome, reason = _computed(metric, metric.function, pairs.cells, self.seed)
         return _with_remark(outcome, self._looked_at.remark), reason
+
+
+def _row(name: str, computed: Computed, of_floor: Computed | None) -> WholeSampleRow:
+    outcome, reason = computed
+    if of_floor is None:
+        return WholeSampleRow(name, outcome, None, reason)
+    floor, without_floor = of_floor
+    if without_floor and without_floor != reason:
+        reason = " ".join(part for part in (reason, f"No floor: {without_floor}.") if part)
+    return WholeSampleRow(name, outcome, floor, reason)
 
 
 class _LookedAt:
@@ -221,8 +249,7 @@ def feature_pair(
 
 def _computed(
     metric: WholeSampleMetric, function: Callable[[Any, int], Outcome], pair: FeaturePair, seed: int
-) -> tuple[Outcome | None, str]:
-    """The outcome, or None and the reason."""
+) -> Computed:
     if len(pair.reference) < metric.smallest_sample:
         return None, f"{len(pair.reference)} events; it needs {metric.smallest_sample}"
     try:

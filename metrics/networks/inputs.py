@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from data_adapters.events import Events
 from metrics.conditioned_events import ConditionedEvents
 
 MOST_BLOCKS = 4096
-EVENTS_AT_A_TIME = 256
+CELLS_AT_A_TIME = 2**21  # 16 MB in double precision
 LARGEST_INPUT = 10.0  # in standard deviations; what lies further out is told apart all the same
 
 Floats = NDArray[np.float64]
@@ -64,12 +64,22 @@ def _blocks(shape: Sequence[int], factors: Sequence[int]) -> tuple[int, ...]:
     return tuple(-(-cells // factor) for cells, factor in zip(shape, factors, strict=True))
 
 
-def blocks(events: Events) -> Floats:
+def blocks(events: Events, factor: float = 1.0) -> Floats:
     """Sums over blocks of neighbouring cells, shape (N, B) with B ≤ 4096; a detector with as many cells or fewer is
-    left as it is."""
-    detector = events.detector
-    starts = range(0, len(events), EVENTS_AT_A_TIME)
-    return np.concatenate([_summed(events.response[start : start + EVENTS_AT_A_TIME], detector) for start in starts])
+    left as it is.
+
+    Args:
+        factor: That all cells are multiplied by.
+    """
+    return np.concatenate([_summed(response, events.detector) for response in _responses(events, factor)])
+
+
+def _responses(events: Events, factor: float) -> Iterator[NDArray[np.float32]]:
+    """All cells times a factor, some events at a time."""
+    size = max(1, CELLS_AT_A_TIME // events.detector.num_cells)
+    for start in range(0, len(events), size):
+        response = events.response[start : start + size]
+        yield response if factor == 1 else response * np.float32(factor)
 
 
 def _summed(response: NDArray[np.float32], detector: Detector) -> Floats:
@@ -84,10 +94,18 @@ def _summed(response: NDArray[np.float32], detector: Detector) -> Floats:
     return np.hstack(parts)
 
 
-def layer_sums(events: Events) -> Floats:
-    """Sum over each layer, and over all layers where there are several, shape (N, L) or (N, L + 1)."""
+def layer_sums(events: Events, factor: float = 1.0) -> Floats:
+    """Sum over each layer, and over all layers where there are several, shape (N, L) or (N, L + 1).
+
+    Args:
+        factor: That all cells are multiplied by.
+    """
     slices = events.detector.layer_slices.values()
-    sums = np.stack([events.response[:, cells].sum(axis=1, dtype=np.float64) for cells in slices], axis=1)
+    parts = [
+        np.stack([response[:, cells].sum(axis=1, dtype=np.float64) for cells in slices], axis=1)
+        for response in _responses(events, factor)
+    ]
+    sums = np.concatenate(parts)
     return np.hstack([sums, sums.sum(axis=1, keepdims=True)]) if len(slices) > 1 else sums
 
 

@@ -152,18 +152,21 @@ def high_level_inputs(pair: FeaturePair) -> tuple[Floats, Floats]:
     return np.hstack([scaling(reference), conditions]), np.hstack([scaling(generated), conditions])
 
 
-def low_level_inputs(reference: Events, *others: Events) -> tuple[Floats, ...]:
-    """Scaled cells, sums of layers and conditions of each sample, shape (N, F) each.
+def low_level_inputs(reference: Events, *others: tuple[Events, float]) -> tuple[Floats, ...]:
+    """Scaled cells, sums of layers and conditions of the reference and each other sample, shape (N, F) each.
 
     Cells are divided by the incident energy (by the mean reference response where there is none), beyond 4096 cells
     summed in blocks, and their logarithm is taken; layers and total as in arXiv:2106.05285.
+
+    Args:
+        others: Events, and the factor that all their cells are multiplied by.
     """
     energy = _energy(reference)
-    samples = (reference, *others)
-    cells = [blocks(sample) / energy for sample in samples]
+    samples = ((reference, 1.0), *others)
+    cells = [blocks(*sample) / energy for sample in samples]
     typical = typical_hit(cells[0])
     cells = [logarithm(values, typical) for values in cells]
-    sums = [layer_sums(sample) / energy for sample in samples]
+    sums = [layer_sums(*sample) / energy for sample in samples]
     scale_cells, scale_sums, conditions = Scaling.common(cells[0]), Scaling.of(sums[0]), _conditions(reference)
     return tuple(
         np.hstack([scale_cells(cell), scale_sums(total), conditions]) for cell, total in zip(cells, sums, strict=True)
@@ -200,8 +203,8 @@ def classifier_auc_low(pair: SamplePair, seed: int) -> Outcome:
 
     Raises: ValueError for fewer than 50 events or five independent particles.
     """
-    scaled = pair.generated.with_response(pair.generated.response * np.float32(FAULT_SCALE))
-    reference, generated, faulty = low_level_inputs(pair.reference, pair.generated, scaled)
+    samples = ((pair.generated, 1.0), (pair.generated, FAULT_SCALE))
+    reference, generated, faulty = low_level_inputs(pair.reference, *samples)
     fault = f"all cells times {FAULT_SCALE:g}"
     return _outcome((reference, generated), faulty, fault, pair.reference, seed)
 

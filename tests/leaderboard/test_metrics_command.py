@@ -90,7 +90,7 @@ def test_without_a_twin_there_is_no_floor(
     assert run("compare", *pions[:2], "--out", tmp_path) == 0
     record = json.loads((tmp_path / "comparison.json").read_text())
     assert all(row["floor"] is row["excess"] is row["p_value"] is row["worth"] is None for row in record["metrics"])
-    assert "score" in capsys.readouterr().out
+    assert "Score" in capsys.readouterr().out
 
 
 def test_other_particles_are_paired_and_the_mismatch_is_stated(

@@ -186,6 +186,7 @@ def test_blocks_hold_all_energy_and_are_few_enough() -> None:
     assert summed.shape[1] <= 4096
     np.testing.assert_allclose(summed.sum(axis=1), events.response.sum(axis=1), rtol=1e-5)
     np.testing.assert_array_equal(blocks(toy_events(5, 0)), toy_events(5, 0).response)
+    np.testing.assert_allclose(blocks(events, 3.0), 3 * summed, rtol=1e-6)
 
 
 def test_sums_of_layers_and_all() -> None:
@@ -194,6 +195,7 @@ def test_sums_of_layers_and_all() -> None:
     response = np.array([[1, 2, 3, 4, 5]], dtype=np.float32)
     events = Events(detector, {"incident_energy": np.array([20.0])}, response, np.zeros(1, dtype=np.uint64))
     np.testing.assert_array_equal(layer_sums(events), [[3, 12, 15]])
+    np.testing.assert_array_equal(layer_sums(events, 2.0), [[6, 24, 30]])
 
 
 def test_conditions_as_columns() -> None:
@@ -215,7 +217,7 @@ def test_logarithm_keeps_signs_and_zero() -> None:
 
 def test_inputs_are_finite_for_empty_and_constant_cells() -> None:
     empty = toy_events(60, 0).with_response(np.zeros((60, 24), dtype=np.float32))
-    for values in low_level_inputs(empty, toy_events(60, 1)):
+    for values in low_level_inputs(empty, (toy_events(60, 1), 1.0)):
         assert np.isfinite(values).all()
 
 

@@ -246,7 +246,7 @@ def test_networks_are_trained_once_for_bias_and_resolution(
     monkeypatch.setattr(regression, "_train", counted)
     reference, twin, fresh = few
     report = report_of(reference, fresh, twin)
-    rows = [report.row(WHOLE_SAMPLE_METRICS[f"energy_regression_{name}"]) for name in ("bias", "resolution")]
+    rows = report.rows([WHOLE_SAMPLE_METRICS[f"energy_regression_{name}"] for name in ("bias", "resolution")])
     assert len(trained) == 15
     assert rows[0].outcome is not None
     assert rows[1].outcome is not None
@@ -271,9 +271,9 @@ def test_distances_are_computed_once_for_four_metrics(
     monkeypatch.setattr(neighbours, "inside", counted)
     reference, _, fresh = photons
     report = report_of(reference, fresh, None)
-    found = {name: report.row(WHOLE_SAMPLE_METRICS[name]).outcome for name in FOUR}
+    found = {row.name: row.outcome for row in report.rows([WHOLE_SAMPLE_METRICS[name] for name in FOUR])}
     assert len(computed) == 22
-    pair = report._generated.features
+    pair = feature_pair(report.bins, report.reference, report.generated, Kept())
     for name, quantity in FOUR.items():
         alone = neighbours.neighbour_outcome(quantity, pair.reference_features, pair.generated_features, 0)
         assert found[name] == alone

@@ -1,0 +1,131 @@
+"""The page of a comparison, and the axes of its plots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from leaderboard import plots
+from leaderboard.comparison import HEADER, WHOLE_SAMPLE_HEADER, _signed_with_error
+from leaderboard.pages import render_comparison
+
+OCTAVES = [1e-6 * 2.0**index for index in range(31)]
+
+
+def panel_of(edges: list[float]) -> plots.Panel:
+    ones = np.ones(len(edges) - 1)
+    series = plots.Series(ones, 0.1 * ones)
+    return plots.Panel("title", "energy", "number", np.array(edges), series, series, None)
+
+
+def ratio_figure(edges: list[float]) -> Figure:
+    return plots.ratio_figure(panel_of(edges))
+
+
+def points_of(axes: Axes) -> NDArray[np.float64]:
+    return np.asarray(axes.lines[-1].get_xdata(), dtype=np.float64)
+
+
+@pytest.mark.parametrize(
+    "edges",
+    [
+        OCTAVES,
+        [float(f"{edge:.6g}") for edge in OCTAVES],  # as they are written
+        [6.25 * 2.0**index for index in range(12)],
+        [1.0, 10.0, 100.0],
+    ],
+)
+def test_spectra_have_a_logarithmic_axis_with_points_in_the_middle(edges: list[float]) -> None:
+    upper, lower = ratio_figure(edges).axes
+    assert upper.get_xscale() == lower.get_xscale() == "log"
+    np.testing.assert_allclose(points_of(upper), np.sqrt(np.array(edges[1:]) * edges[:-1]))
+
+
+@pytest.mark.parametrize(
+    "edges",
+    [
+        [0.0, 1.0, 2.0, 3.0],
+        [-4.0, -2.0, -1.0],
+        [0.0, 1.0, 10.0, 100.0],
+        list(np.linspace(1, 30, 26)),
+        list(np.linspace(1e5, 1e5 + 3, 4)),
+        [1.0, 2.0, 100.0, 300.0],
+        [2.0, 4.0],
+    ],
+)
+def test_other_axes_are_linear(edges: list[float]) -> None:
+    upper, lower = ratio_figure(edges).axes
+    assert upper.get_xscale() == lower.get_xscale() == "linear"
+    np.testing.assert_allclose(points_of(upper), (np.array(edges[1:]) + edges[:-1]) / 2)
+
+
+def test_long_titles_are_written_smaller() -> None:
+    assert plots._fitting("short", 9, 42) == 9
+    assert plots._fitting("", 9, 42) == 9
+    assert plots._fitting(84 * "m", 9, 42) == 4.5
+
+
+def test_energies_of_air_showers_are_in_eev() -> None:
+    series = plots.Series(np.ones(2), np.ones(2) * 0.1)
+    for energies, unit in (([1e12, 1e14], "EeV"), ([1e3, 5e5], "GeV")):
+        figure = plots.curve_figure(plots.Curve(np.array(energies), {"full simulation": series}), "t", "y")
+        assert figure.axes[1].get_xlabel() == f"incident energy [{unit}]"
+        assert "e+" not in "".join(label.get_text() for label in figure.axes[1].get_xticklabels())
+
+
+# ---------------------------------------------------------------- the page
+
+
+def record_of(**changes: Any) -> dict[str, Any]:
+    estimate = {"value": 0.3, "error": 0.1}
+    row = {"name": "score", "meaning": "mean <of> parts", "shown": ["Score", "0.30 ± 0.10", "–", "–", "–", "–"]}
+    return {
+        "names": {"reference": "R.h5", "generated": "G & co.h5", "twin": None},
+        "detector": "made-up",
+        "num_events": 1234,
+        "scorecard": "made-up-v1",
+        "matching": {"generated": [], "twin": None},
+        "metrics": [row],
+        "whole_sample": [],
+        "judgement": {"components": {}, "by_energy": [{"label": "1 GeV", "score": estimate}]},
+    } | changes
+
+
+def page_of(record: dict[str, Any]) -> str:
+    nothing: dict[str, Any] = {"histograms": [], "images": [], "response": []}
+    return render_comparison(record, nothing, HEADER, WHOLE_SAMPLE_HEADER)
+
+
+def test_a_page_without_plots_twin_or_images() -> None:
+    page = page_of(record_of())
+    assert "G &amp; co.h5 against R.h5" in page
+    assert "mean &lt;of&gt; parts" in page
+    assert "no twin was given" in page
+    assert "Mean showers" not in page
+    assert "Response against energy" not in page
+    assert "Metrics of whole samples" not in page
+
+
+def test_remarks_of_metrics_are_shown() -> None:
+    row = {"name": "x", "shown": ["Classifier AUC", "0.5 ± 0.1", "–", "0.5", "It notices a fault."]}
+    page = page_of(record_of(whole_sample=[row]))
+    assert "Metrics of whole samples" in page
+    assert "It notices a fault." in page
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "shown"),
+    [
+        (-0.12, 0.05, "−0.120 ± 0.050"),
+        (-0.0001, 0.02, "0.000 ± 0.020"),
+        (0.12, 0.05, "0.120 ± 0.050"),
+        (-3.0, None, "−3.000"),
+    ],
+)
+def test_a_minus_stands_only_before_what_is_not_zero(value: float, error: float | None, shown: str) -> None:
+    assert _signed_with_error({"value": value, "error": error}) == shown
