@@ -20,7 +20,15 @@ from data_adapters.registry import UnknownName
 from data_adapters.source import EventSource
 from leaderboard.pages import render_comparison
 from leaderboard.records import JsonObject, write_atomically
-from leaderboard.text import COMPONENT_MEANINGS, NOTHING, component_title, count, significant, with_error
+from leaderboard.text import (
+    COMPONENT_MEANINGS,
+    component_title,
+    signed_with_error,
+    significant,
+    with_error,
+    with_interval,
+    worth_in_events,
+)
 from metrics import METRICS, WHOLE_SAMPLE_METRICS
 from metrics.condition_cells import condition_cells
 from metrics.histograms import RESPONSE_NAMES, has_response, histograms, images, response_curves
@@ -30,14 +38,15 @@ from metrics.observed_sample import Blocks, ObservedSample, observe_sample
 from metrics.paired_sample import PairedSample
 from metrics.scorecard import Scorecard
 from metrics.whole_sample_report import WholeSampleReport, observed_names
-from metrics.worth import CONFIDENCE, worth
+from metrics.worth import worth
 
 RECORD_FILE, PAGE_FILE = "comparison.json", "comparison.html"
 FEWEST_EVENTS = 50  # that a scorecard wants in a condition bin
 WHOLE_SAMPLE_HEADER = ("Metric of whole samples", "Value ± error", "Floor", "Perfect", "Remark")
-HEADER = ("Metric", "Value ± error", "Floor", "Excess ± error", "p", "Worth, events")
+HEADER = ("Metric", "Value ± error", "Floor", "Excess (95 % interval)", "p", "Worth, events")
 MEANINGS = COMPONENT_MEANINGS | {
     SCORE: "weighted mean of the scored metrics, each over its scale",
+    "entropic_gromov_wasserstein": "the same as earlier work computed it; not 0 for identical matrices",
     "gromov_wasserstein": "distance of the correlation matrices, whichever observable is which",
     "chi2_ndf": "of histograms and mean profiles; about 1 for full simulation",
     "separation_power": "0 for equal histograms, 1 where they do not overlap",
@@ -77,7 +86,8 @@ def compare(
 
     Args:
         names: What ``reference``, ``generated`` and ``twin`` are called, on the page too.
-        whole_sample: Whether to add the metrics of whole samples, some of which compare every event with every other.
+        whole_sample: Whether to add what takes long: metrics of whole samples, some of which compare every event with
+            every other, and the entropic discrepancy of earlier work.
         progress: Where steps are shown; nowhere by default.
     Raises: InvalidEvents, ValueError if the samples cannot be compared, or are too small for the scorecard;
         UnreadableFile for values that no detector produces.
@@ -95,7 +105,7 @@ def compare(
     r, g = observed(PairedSample.itself(reference), "reference"), observed(paired, "generated")
     floor = None if again is None else observed(again, "twin")
     with steps.one(f"judging by {scorecard.name}"):
-        judge = Judge(scorecard, r, floor)
+        judge = Judge(scorecard, r, floor, reported=unscored_metrics(scorecard, slow=whole_sample))
         judgement = judge.judge(g)
         rows = list(_rows(judge, judgement))
     report = WholeSampleReport(judge.bins, r, g, floor)
@@ -116,6 +126,21 @@ def compare(
         "response": response_curves(scorecard, r, g, floor),
     }
     return Comparison(record, plots)
+
+
+def unscored_metrics(scorecard: Scorecard, *, slow: bool) -> tuple[str, ...]:
+    """Every metric of condition bins that the scorecard can be asked for and does not score.
+
+    Args:
+        slow: Whether those are among them that otherwise the benchmark alone computes.
+    """
+    return tuple(
+        name
+        for name, metric in METRICS.items()
+        if name not in scorecard.weights
+        and set(metric.needs) <= set(scorecard.distributions)
+        and (slow or metric.cost != "benchmark only")
+    )
 
 
 def scorecard_names(scorecard: Scorecard) -> tuple[str, ...]:
@@ -222,7 +247,7 @@ def whole_sample_rows(report: WholeSampleReport, steps: _Steps) -> list[JsonObje
 
 def _shown_whole_sample(row: JsonObject) -> list[str]:
     metric = WHOLE_SAMPLE_METRICS[row["name"]]
-    values = (_signed_with_error(row[name]) if row[name] else NOTHING for name in ("outcome", "floor"))
+    values = (signed_with_error(row[name]) for name in ("outcome", "floor"))
     return [metric.title, *values, f"{metric.perfect:g}", row["remark"]]
 
 
@@ -235,6 +260,7 @@ def _rows(judge: Judge, judgement: Judgement) -> Iterator[JsonObject]:
     floor = judge.floor
     floors = {} if floor is None else {SCORE: floor.score, **floor.components, **floor.reported}
     excesses = {} if judgement.excess is None else {SCORE: judgement.excess, **judgement.excesses}
+    intervals = {name: interval.to_json() for name, interval in judgement.intervals.items()}
     for name, estimate in estimates.items():
         excess = excesses.get(name)
         row: JsonObject = {
@@ -243,6 +269,7 @@ def _rows(judge: Judge, judgement: Judgement) -> Iterator[JsonObject]:
             **estimate.to_json(),
             "floor": floors[name].to_json() if name in floors else None,
             "excess": None if excess is None else excess.to_json(),
+            "interval": intervals.get(name),
             "p_value": judgement.p_values.get(name),
             "worth": None if excess is None else worth(excess, floors[name].value, len(judge.reference)).to_json(),
         }
@@ -250,14 +277,14 @@ def _rows(judge: Judge, judgement: Judgement) -> Iterator[JsonObject]:
 
 
 def _shown(row: JsonObject) -> list[str]:
-    excess, found = row["excess"], row["worth"]
+    excess, interval = row["excess"], row["interval"]
     return [
         _title(row["name"]),
         with_error(row),
         with_error(row["floor"]),
-        NOTHING if excess is None else _signed_with_error(excess),
+        with_interval(excess["value"], interval) if interval else signed_with_error(excess),
         significant(row["p_value"], 2),
-        NOTHING if found is None else _worth(found, significant_excess=excess["value"] > CONFIDENCE * excess["error"]),
+        worth_in_events(row["worth"], excess),
     ]
 
 
@@ -266,22 +293,3 @@ def _title(name: str) -> str:
         return "Score"
     short = component_title(name)
     return METRICS[name].title if short == name else short
-
-
-def _signed_with_error(estimate: JsonObject) -> str:
-    """With a true minus, unless the value is rounded to 0."""
-    text = with_error(estimate | {"value": abs(estimate["value"])})
-    rounded_to_zero = float(text.split(" ± ")[0]) == 0
-    return text if estimate["value"] >= 0 or rounded_to_zero else f"−{text}"
-
-
-def _worth(found: JsonObject, *, significant_excess: bool) -> str:
-    """The estimate only where there is an excess to speak of; nothing where even its upper limit is below 0."""
-    if found["at_least"] is None:
-        return NOTHING
-    at_least = f"≥ {_rounded(found['at_least'])}"
-    return f"{_rounded(found['events'])} ({at_least})" if significant_excess else at_least
-
-
-def _rounded(number: float) -> str:
-    return count(int(float(f"{number:.1e}")))

@@ -27,7 +27,9 @@ def add_metrics_command(commands: Any) -> None:  # argparse has no public type f
     compare.add_argument("--twin", type=Path, help="full simulation of the same particles again: gives the floor")
     compare.add_argument("--detector", help="that the files are of; default: what the files say")
     compare.add_argument("--scorecard", help="default: the one of the detector")
-    compare.add_argument("--whole-sample", action="store_true", help="also the metrics of whole samples (slower)")
+    compare.add_argument(
+        "--whole-sample", action="store_true", help="also what takes minutes: metrics of whole samples"
+    )
     compare.add_argument("--out", type=Path, default=Path("comparison"), help="folder of JSON and page")
     compare.set_defaults(run=_compare)
 

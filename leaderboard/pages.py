@@ -37,7 +37,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 OPEN_ENERGY_MEV = 65_536.0  # where the paper shows its distributions
 SOME_DRAWS, MOST_DRAWS = 0.15, 0.9  # more than chance leaves; what is expected of a metric
 ERRORS = (2.33, 4.0, 6.0)  # one-sided α = 0.01, and much less
-SIGNIFICANT = 1.645  # standard errors, one-sided 95 %: below, only the lower limit of a worth is shown
 STAMP = "<!-- made from {} -->\n"
 
 Histogram = Mapping[str, Any]
@@ -395,31 +394,6 @@ def _training_plot(training: Sequence[Mapping[str, Any]]) -> Markup | None:
     return _svg(plots.training_figure(curves), "Validation score against epoch")
 
 
-def _excess(estimate: Mapping[str, Any] | None) -> str:
-    """``value ± error`` with a true minus; a dash for None."""
-    if estimate is None:
-        return text.NOTHING
-    return ("−" if estimate["value"] < 0 else "") + text.with_error({**estimate, "value": abs(estimate["value"])})
-
-
-def _worth(row: Mapping[str, Any]) -> str:
-    """Events of full simulation: an estimate only where the excess is significant, else the lower limit.
-
-    A dash where even that is not known, and for records without a worth.
-    """
-    found, excess = row["worth"], row["excess"]
-    if found is None or found["at_least"] is None:
-        return text.NOTHING
-    at_least = f"≥ {_two_digits(found['at_least'])}"
-    if excess is None or found["events"] is None or excess["value"] <= SIGNIFICANT * excess["error"]:
-        return at_least
-    return f"{_two_digits(found['events'])} ({at_least})"
-
-
-def _two_digits(number: float) -> str:
-    return text.count(int(float(f"{number:.1e}"))) if number >= 10 else text.significant(number, 2)
-
-
 def _svg(figure: Figure, label: str) -> Markup:
     return Markup(plots.to_svg(figure, label))  # noqa: S704 (matplotlib escapes the texts of a plot, to_svg the label)
 
@@ -440,8 +414,8 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "with_error": text.with_error,
         "significant": text.significant,
-        "excess": _excess,
-        "worth": _worth,
+        "excess": text.signed_with_error,
+        "worth": lambda row: text.worth_in_events(row["worth"], row["excess"]),
         "signed": text.signed,
         "count": text.count,
         "gev": text.gev,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 NOTHING = "–"
+SIGNIFICANT = 1.645  # standard errors, one-sided 95 %: below, only the lower limit of a worth is shown
 COMPONENT_TITLES = {
     "bmre": "BMRE",
     "response": "Response",
@@ -41,6 +42,44 @@ def with_error(estimate: Mapping[str, Any] | None) -> str:
         return significant(value, 4)
     decimals = _decimals(error, 2)
     return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+
+
+def signed_with_error(estimate: Mapping[str, Any] | None) -> str:
+    """``value ± error`` with a true minus, unless the value is rounded to 0; a dash for None."""
+    if estimate is None:
+        return NOTHING
+    text = with_error({**estimate, "value": abs(estimate["value"])})
+    rounded_to_zero = float(text.split(" ± ")[0]) == 0
+    return text if estimate["value"] >= 0 or rounded_to_zero else f"−{text}"
+
+
+def with_interval(value: float, interval: Mapping[str, float]) -> str:
+    """``value (lower … upper)`` with two significant digits of the half width."""
+    decimals = _decimals((interval["upper"] - interval["lower"]) / 2, 2)
+    numbers = value, interval["lower"], interval["upper"]
+    shown, lower, upper = (_true_minus(f"{number:.{decimals}f}") for number in numbers)
+    return f"{shown} ({lower} … {upper})"
+
+
+def _true_minus(number: str) -> str:
+    return number.replace("-", "" if float(number) == 0 else "−")
+
+
+def worth_in_events(worth: Mapping[str, Any] | None, excess: Mapping[str, Any] | None) -> str:
+    """Events of full simulation: an estimate only where the excess is significant, else the lower limit.
+
+    A dash where even that is not known, and for records without a worth.
+    """
+    if worth is None or worth["at_least"] is None:
+        return NOTHING
+    at_least = f"≥ {_two_digits(worth['at_least'])}"
+    if excess is None or worth["events"] is None or excess["value"] <= SIGNIFICANT * excess["error"]:
+        return at_least
+    return f"{_two_digits(worth['events'])} ({at_least})"
+
+
+def _two_digits(number: float) -> str:
+    return count(int(float(f"{number:.1e}"))) if number >= 10 else significant(number, 2)
 
 
 def significant(value: float | None, digits: int = 3) -> str:

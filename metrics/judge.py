@@ -77,6 +77,7 @@ class Judge:
         scorecard: What to compare, and how to combine it.
         reference: Full simulation, held out.
         twin: Full simulation of the same particles, event by event; None where there is none.
+        reported: Metrics reported beside the scored ones; default: those of the scorecard.
         replicas: Bootstrap replicas for the errors; the values do not depend on them.
         seed: Seed of the bootstrap.
     Without replicas, or with one event in each condition bin, nothing can be drawn: there are values and p-values, but
@@ -87,10 +88,18 @@ class Judge:
     """
 
     def __init__(
-        self, scorecard: Scorecard, reference: Sample, twin: Sample | None, *, replicas: int = 100, seed: int = 0
+        self,
+        scorecard: Scorecard,
+        reference: Sample,
+        twin: Sample | None,
+        *,
+        reported: tuple[str, ...] | None = None,
+        replicas: int = 100,
+        seed: int = 0,
     ) -> None:
         _check_samples(scorecard, reference, twin)
         self.scorecard = scorecard
+        self.reported = scorecard.reported if reported is None else reported
         self.reference = reference
         self.twin = twin
         values = self._observe(reference)
@@ -259,10 +268,10 @@ class Judge:
 
     def _with_reported(self, generated: list[Measurement], scored: _Comparison) -> Judgement:
         """The judgement with reported metrics and the table of χ²."""
-        comparison = scored.beside(self._compare(generated, self.scorecard.reported, errors=True))
+        comparison = scored.beside(self._compare(generated, self.reported, errors=True))
         return replace(
             self._judgement(comparison, self._floor_comparison),
-            reported={name: comparison.estimate(name) for name in self.scorecard.reported},
+            reported={name: comparison.estimate(name) for name in self.reported},
             chi2=self._chi2(generated),
         )
 

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from leaderboard import plots
-from leaderboard.comparison import HEADER, WHOLE_SAMPLE_HEADER, _signed_with_error
+from leaderboard.comparison import HEADER, WHOLE_SAMPLE_HEADER
 from leaderboard.pages import render_comparison
+from leaderboard.text import signed_with_error
 
 OCTAVES = [1e-6 * 2.0**index for index in range(31)]
 
@@ -128,4 +129,4 @@ def test_remarks_of_metrics_are_shown() -> None:
     ],
 )
 def test_a_minus_stands_only_before_what_is_not_zero(value: float, error: float | None, shown: str) -> None:
-    assert _signed_with_error({"value": value, "error": error}) == shown
+    assert signed_with_error({"value": value, "error": error}) == shown

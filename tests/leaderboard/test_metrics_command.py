@@ -14,9 +14,8 @@ from rich.progress import Progress
 from data_adapters.adapters import ADAPTERS, open_events
 from data_adapters.datasets import DATASETS, SAMPLES
 from data_adapters.events import Events
-from leaderboard import comparison
 from leaderboard.comparison import Samples, compare
-from leaderboard.text import NOTHING
+from leaderboard.text import NOTHING, with_interval, worth_in_events
 from metrics.paired_sample import in_memory
 from metrics.scorecards import SCORECARDS
 from metrics.whole_sample import WHOLE_SAMPLE_METRICS
@@ -244,17 +243,26 @@ def test_an_output_that_is_a_file_is_refused_at_once(
 
 
 @pytest.mark.parametrize(
-    ("events", "at_least", "significant_excess", "shown"),
+    ("events", "at_least", "excess", "shown"),
     [
-        (200.0, 50.0, True, "200 (≥ 50)"),
-        (200.0, 50.0, False, "≥ 50"),
-        (None, 1234.0, False, "≥ 1\u202f200"),
-        (None, None, False, NOTHING),
-        (None, None, True, NOTHING),
+        (200.0, 50.0, 1.7, "200 (≥ 50)"),
+        (200.0, 50.0, 1.6, "≥ 50"),
+        (None, 1234.0, -1.0, "≥ 1\u202f200"),
+        (None, None, -3.0, NOTHING),
     ],
 )
 def test_worth_is_a_dash_where_even_its_limit_is_unknown(
-    events: float | None, at_least: float | None, significant_excess: bool, shown: str
+    events: float | None, at_least: float | None, excess: float, shown: str
 ) -> None:
     found = {"events": events, "at_least": at_least}
-    assert comparison._worth(found, significant_excess=significant_excess) == shown
+    assert worth_in_events(found, {"value": excess, "error": 1.0}) == shown
+
+
+def test_worth_of_an_older_record_is_a_dash() -> None:
+    assert worth_in_events(None, {"value": 1.0, "error": 1.0}) == NOTHING
+
+
+def test_interval_has_two_digits_of_its_half_width_and_true_minuses() -> None:
+    assert with_interval(0.3128, {"lower": 0.2549, "upper": 0.3801}) == "0.313 (0.255 … 0.380)"
+    assert with_interval(-0.0091, {"lower": -0.12, "upper": 0.1}) == "−0.01 (−0.12 … 0.10)"
+    assert with_interval(-0.0001, {"lower": -0.12, "upper": 0.1}) == "0.00 (−0.12 … 0.10)"
