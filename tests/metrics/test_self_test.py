@@ -57,13 +57,13 @@ def test_every_fault_is_counted_for_every_metric_and_the_same_way_again(
     photons: tuple[Events, Events, Events],
 ) -> None:
     done = []
-    powers = self_test(TWO_ENERGIES, photons, [100, 200], draws=2, done=lambda: done.append(None))
-    assert len(done) == num_judgements(photons, [100, 200], 2) == 2 * 2 * 11
+    powers = self_test(TWO_ENERGIES, photons, [110, 200], draws=2, done=lambda: done.append(None))
+    assert len(done) == num_judgements(photons, [110, 200], 2) == 2 * 2 * 11
     metrics = ["score", *TWO_ENERGIES.weights, *UNSCORED]
     faults = [NO_FAULT, *faults_of(photons[0].detector)]
     keys = [(power.events, power.fault, power.metric) for power in powers]
-    assert keys == [(events, fault, metric) for events in (100, 200) for fault in faults for metric in metrics]
-    assert powers == self_test(TWO_ENERGIES, photons, [100, 200], draws=2)
+    assert keys == [(events, fault, metric) for events in (110, 200) for fault in faults for metric in metrics]
+    assert powers == self_test(TWO_ENERGIES, photons, [110, 200], draws=2)
     assert all(power.draws == 2 for power in powers)
 
 
