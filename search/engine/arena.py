@@ -11,7 +11,7 @@ from typing import Any
 from data_adapters.command_line import add_data_command
 from data_adapters.registry import UnknownName
 from leaderboard.metrics_command import add_metrics_command
-from search.engine.cli import fail
+from search.engine.failure import fail
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

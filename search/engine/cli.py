@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from search.engine.failure import fail
 from search.engine.plan import (
     Options,
     Plan,
@@ -80,14 +80,6 @@ def main(study: Study, arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(INTERRUPTED) from None
     if not finished:
         raise SystemExit(INTERRUPTED)
-
-
-def fail(error: Exception) -> int:
-    """Print what is wrong; returns the exit status."""
-    where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-    text = f"{where}{error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
-    print(f"error: {text}", file=sys.stderr)
-    return 2
 
 
 def _discard_unstarted(plan: Plan | None) -> None:

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -175,3 +177,11 @@ def test_a_leaderboard_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureF
         arena.main(["leaderboard", "build", "--output", str(tmp_path)])
     assert ended.value.code == 2
     assert "there is no leaderboard" in capsys.readouterr().err
+
+
+def test_arena_starts_without_ray_and_torch() -> None:
+    """They take seconds and hundreds of megabytes, and comparing two files needs neither."""
+    heavy = "('torch', 'ray', 'optuna', 'mlflow')"
+    code = f"import search.engine.arena, sys; print([m for m in {heavy} if m in sys.modules])"
+    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert printed.strip() == "[]"
