@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from leaderboard import plots
@@ -40,5 +41,6 @@ def draw_calibration(record: JsonObject, path: Path) -> Path:
 
 def _save(figure: Figure, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="svg", facecolor="white", metadata={"Date": None})
+    with mpl.rc_context(plots.STYLE):  # with a salt of its own, so that the same picture is the same file
+        figure.savefig(path, format="svg", facecolor="white", metadata={"Date": None})
     return path

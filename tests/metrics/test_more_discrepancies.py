@@ -126,12 +126,22 @@ def test_gromov_wasserstein_of_two_by_two() -> None:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_gromov_wasserstein_is_the_loss_of_the_coupling_that_pot_finds(seed: int) -> None:
     r, g = correlations(seed), correlations(seed + 10)
-    coupling = pot_coupling(r, g, loss_fun="square_loss")
-    np.testing.assert_allclose(coupling.sum(axis=0), 1 / 6)
-    np.testing.assert_allclose(coupling.sum(axis=1), 1 / 6)
+    couplings = [pot_coupling(r, g, loss_fun="square_loss", G0=start) for start in (None, np.eye(6) / 6)]
+    for coupling in couplings:
+        np.testing.assert_allclose(coupling.sum(axis=0), 1 / 6)
+        np.testing.assert_allclose(coupling.sum(axis=1), 1 / 6)
     found = gromov_wasserstein_distance(r, g)
-    assert found == pytest.approx(loss(r, g, coupling), rel=1e-6)
+    assert found == pytest.approx(min(loss(r, g, coupling) for coupling in couplings), rel=1e-6)
     assert 0 < found < loss(r, g, np.full((6, 6), 1 / 36))  # better than coupling everything with everything
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_gromov_wasserstein_is_at_most_the_mean_square_difference(seed: int) -> None:
+    """Of nearly equal matrices too, where the gradient from the uniform coupling stops at another local minimum."""
+    r = correlations(seed)
+    g = r + 0.02 * (correlations(seed + 5) - r)
+    mean_square = float(((r - g) ** 2).mean())
+    assert 0 < gromov_wasserstein_distance(r, g) <= mean_square * (1 + 1e-9)
 
 
 def entropic_coupling(r: Matrix, g: Matrix) -> Matrix:
