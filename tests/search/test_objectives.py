@@ -407,8 +407,9 @@ class TestTrial:
 
     def test_mlflow_gets_it(self, setup: TrialSetup) -> None:
         run = TrialRun(setup, 0, CONFIG, seed=1)
-        metrics = tracked_metrics(vars(run.advance()))
+        metrics = tracked_metrics(vars(run.advance()) | {"reported": run.reported()})
         assert metrics["generation_time"] == run.history[0].generation_time
+        assert 0 < (metrics["reported.p_value"] or 0) <= 1
 
     def test_histories_from_before_it_was_measured_are_read(self, setup: TrialSetup) -> None:
         run = TrialRun(setup, 0, CONFIG, seed=1)
