@@ -14,7 +14,7 @@ from data_adapters.datasets import DATASETS
 from data_adapters.detector import Detector
 from data_adapters.events import Events
 from leaderboard.records import JsonObject
-from leaderboard.text import NOTHING, component_title
+from leaderboard.text import component_title
 from metrics import FAULTS, SCORECARDS, WHOLE_SAMPLE_METRICS
 from metrics.faults.cell_threshold import CELL_THRESHOLD
 from metrics.labels import quantity
@@ -159,18 +159,6 @@ def text_table(record: JsonObject) -> list[tuple[str, ...]]:
     columns = [(events, metric) for events in record["sizes"] for metric in record["metrics"]]
     header = ("fault", *(f"{title(metric)} ({events})" for events, metric in columns))
     return [header, *((fault["name"], *_cells(record, fault["name"], columns)) for fault in record["faults"])]
-
-
-def whole_sample_table(record: JsonObject) -> list[tuple[str, ...]]:
-    """Header and rows as people read them: metrics of whole samples against faults, in standard errors."""
-    faults = list(dict.fromkeys(row["fault"] for row in record["whole_sample"]))
-    shown = {(row["fault"], row["metric"]): _errors(row["standard_errors"]) for row in record["whole_sample"]}
-    metrics = list(dict.fromkeys(row["metric"] for row in record["whole_sample"]))
-    return [("metric", *faults), *((m, *(shown.get((fault, m), NOTHING) for fault in faults)) for m in metrics)]
-
-
-def _errors(number: float | None) -> str:
-    return NOTHING if number is None else f"{number:.1f}"
 
 
 def title(metric: str) -> str:

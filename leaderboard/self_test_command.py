@@ -39,8 +39,8 @@ def _positive(text: str) -> int:
 def _self_test(given: argparse.Namespace) -> int:
     from leaderboard.pages import render_self_test
     from leaderboard.records import write_atomically
-    from leaderboard.self_test import missed, text_table, whole_sample_table
-    from leaderboard.self_test_records import read_records, write_record
+    from leaderboard.self_test import missed, text_table
+    from leaderboard.self_test_records import read_records, whole_sample_table, write_record
 
     failed = []
     for record in _records(given):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from leaderboard.records import JsonObject
-from leaderboard.self_test_records import read_calibration, read_records
+from leaderboard.self_test_records import read_calibration, read_records, whole_sample_table
 from leaderboard.text import component_title, count, significant
 from search.engine.markdown import markdown_table
 
@@ -22,11 +22,14 @@ and ~~struck out~~ where it was missed. In the row "none" nothing is wrong.
 
 Made again by
 
-    arena metrics selftest
+    arena metrics selftest --whole-sample
     arena metrics selftest --files tests/metrics/samples/photons_{{reference,twin,fresh}}.h5 --sizes 400 2000 10000
 
 which fails if anything else is missed, and takes any three files of one's own. Beside the score and its components
 stand separation power and mean χ²/ndf, by which others judge.
+"""
+WHOLE_SAMPLE = """
+Metrics of whole samples: how much farther from perfect than the floor, in standard errors, with all events; one draw.
 """
 CALIBRATION = """
 ## Are the p-values right?
@@ -44,7 +47,8 @@ def self_test_page() -> str:
     records, calibration = read_records(), read_calibration()
     tests = ", ".join(f"{_title(name)} {significant(p, 2)}" for name, p in calibration["kolmogorov_smirnov"].items())
     parts = [INTRODUCTION.format(draws=records[0]["draws"])]
-    parts += [part for record in records for part in (_heading(record), markdown_table(_header(record), _rows(record)))]
+    for record in records:
+        parts += [_heading(record), markdown_table(_header(record), _rows(record)), *_whole_sample(record)]
     draws, events = calibration["draws"], calibration["events"]
     parts.append(CALIBRATION.format(draws=draws, events=events, tests=tests, figure=FIGURE))
     return "\n".join(parts)
@@ -73,6 +77,13 @@ def _cell(record: JsonObject, fault: str, metric: str) -> str:
         mark = "~~" if rows[-1]["missed"] else "**"
         numbers[-1] = f"{mark}{numbers[-1]}{mark}"
     return " · ".join(numbers)
+
+
+def _whole_sample(record: JsonObject) -> Iterator[str]:
+    if "whole_sample" in record:
+        yield WHOLE_SAMPLE
+        header, *rows = whole_sample_table(record)
+        yield markdown_table([name.replace("_", " ") for name in header], rows)
 
 
 def _title(metric: str) -> str:
