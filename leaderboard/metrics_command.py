@@ -56,7 +56,7 @@ def _show(given: argparse.Namespace) -> int:
 
     found = [(kind, registry[given.name]) for kind, registry in KINDS.items() if given.name in registry]
     if not found:
-        raise UnknownName("metric, observable or scorecard", given.name, {n for r in KINDS.values() for n in r})
+        raise UnknownName("metric, observable, scorecard or fault", given.name, {n for r in KINDS.values() for n in r})
     for kind, component in found:
         print(f"{kind} {component.name}")
         for name, value in _facts(component):
