@@ -26,8 +26,7 @@ def calibration_figure(p_values: Mapping[str, Sequence[float]]) -> Figure:
     axes.plot(diagonal, diagonal, color=REFERENCE, linewidth=1, label="uniform, 99 % band")
     for (name, values), color in zip(p_values.items(), SERIES_COLORS, strict=False):
         shares = np.arange(1, number + 1) / number
-        label = "score" if name == "score" else component_title(name)
-        axes.step(np.sort(values), shares, where="post", color=color, linewidth=1.2, label=label)
+        axes.step(np.sort(values), shares, where="post", color=color, linewidth=1.2, label=component_title(name))
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="p-value of full simulation", ylabel="share of draws below")
     axes.set_title(f"{number} draws of full simulation, judged")
     axes.legend(loc="upper left")

@@ -31,9 +31,11 @@ from leaderboard.text import (
 )
 from metrics import METRICS, WHOLE_SAMPLE_METRICS
 from metrics.condition_cells import condition_cells
+from metrics.helix_report import PUBLISHED_MSE, helix_report
 from metrics.histograms import RESPONSE_NAMES, has_response, histograms, images, response_curves
 from metrics.judge import SCORE, Judge
 from metrics.judgement import Judgement
+from metrics.observables.helix_residual import is_alice_track
 from metrics.observed_sample import Blocks, ObservedSample, observe_sample
 from metrics.paired_sample import PairedSample
 from metrics.scorecard import Scorecard
@@ -44,6 +46,14 @@ RECORD_FILE, PAGE_FILE = "comparison.json", "comparison.html"
 FEWEST_EVENTS = 50  # that a scorecard wants in a condition bin
 WHOLE_SAMPLE_HEADER = ("Metric of whole samples", "Value ± error", "Floor", "Perfect", "Remark")
 HEADER = ("Metric", "Value ± error", "Floor", "Excess (95 % interval)", "p", "Worth, events")
+HELIX_ROWS = {
+    "mse_scaled": "MSE, coordinates as fractions of 5 m",
+    "mse_scaled_bending_plane": "the same in the bending plane",
+    "published_column": "MSE × 500, the paper's column",
+    "rms_mm": "root mean square [mm]",
+    "tracks": "tracks with a helix",
+    "tracks_without_helix": "tracks without",
+}
 MEANINGS = COMPONENT_MEANINGS | {
     SCORE: "weighted mean of the scored metrics, each over its scale",
     "entropic_gromov_wasserstein": "the same as earlier work computed it; not 0 for identical matrices",
@@ -118,6 +128,7 @@ def compare(
         "matching": {"generated": _mismatch(paired), "twin": None if again is None else _mismatch(again)},
         "metrics": rows,
         "whole_sample": whole_sample_rows(report, steps) if whole_sample else [],
+        "helix": _helix({"reference": r, "generated": g, "twin": floor}),
         "judgement": judgement.to_json(),
     }
     plots = {
@@ -141,6 +152,25 @@ def unscored_metrics(scorecard: Scorecard, *, slow: bool) -> tuple[str, ...]:
         and set(metric.needs) <= set(scorecard.distributions)
         and (slow or metric.cost != "benchmark only")
     )
+
+
+def _helix(samples: Mapping[str, ObservedSample | None]) -> JsonObject:
+    """Distances of points to helices as earlier work reports them; nothing for a detector without tracks."""
+    found = {role: sample for role, sample in samples.items() if sample is not None}
+    if not all(is_alice_track(sample.detector) for sample in found.values()):
+        return {}
+    reports = {
+        role: helix_report(events for _, events in sample.events.blocks()).to_json() for role, sample in found.items()
+    }
+    return {"samples": reports, "published_mse": PUBLISHED_MSE}
+
+
+def helix_table(record: JsonObject) -> list[tuple[str, ...]]:
+    """Header and rows as people read them."""
+    reports = record["helix"]["samples"]
+    header = ("Points and helices (0 is not perfect)", *(role.capitalize() for role in reports))
+    rows = ((title, *(significant(report[name]) for report in reports.values())) for name, title in HELIX_ROWS.items())
+    return [header, *rows]
 
 
 def scorecard_names(scorecard: Scorecard) -> tuple[str, ...]:
@@ -225,7 +255,8 @@ def open_sample(path: Path, detector: str | None) -> EventSource:
 
 def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
     """Write the record and the page; returns their paths."""
-    page = render_comparison(comparison.record, comparison.observables, HEADER, WHOLE_SAMPLE_HEADER)
+    rows = helix_table(comparison.record) if comparison.record["helix"] else []
+    page = render_comparison(comparison.record, comparison.observables, HEADER, WHOLE_SAMPLE_HEADER, rows)
     text = json.dumps(comparison.record, allow_nan=False, ensure_ascii=False, indent=1)
     write_atomically(folder / RECORD_FILE, text)
     write_atomically(folder / PAGE_FILE, page)
@@ -289,7 +320,5 @@ def _shown(row: JsonObject) -> list[str]:
 
 
 def _title(name: str) -> str:
-    if name == SCORE:
-        return "Score"
     short = component_title(name)
     return METRICS[name].title if short == name else short

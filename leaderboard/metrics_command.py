@@ -92,7 +92,7 @@ def _compare(given: argparse.Namespace) -> int:
 
 
 def _print(record: dict[str, Any]) -> None:
-    from leaderboard.comparison import HEADER, WHOLE_SAMPLE_HEADER, table
+    from leaderboard.comparison import HEADER, WHOLE_SAMPLE_HEADER, helix_table, table
 
     print(f"{record['detector']}, {record['num_events']} events, {record['scorecard']}; lower is better")
     for name, parts in record["matching"].items():
@@ -102,6 +102,9 @@ def _print(record: dict[str, Any]) -> None:
                 f"{part['unit']} on average, {part['largest']:.3g} at most"
             )
     _print_table([HEADER, *table(record)])
+    if record["helix"]:
+        print()
+        _print_table(helix_table(record))
     if record["whole_sample"]:
         print()
         _print_table([WHOLE_SAMPLE_HEADER, *(tuple(row["shown"]) for row in record["whole_sample"])])

@@ -99,7 +99,11 @@ def render_model(row: Row, observables: JsonObject) -> str:
 
 
 def render_comparison(
-    record: JsonObject, observables: JsonObject, header: Sequence[str], whole_sample_header: Sequence[str]
+    record: JsonObject,
+    observables: JsonObject,
+    header: Sequence[str],
+    whole_sample_header: Sequence[str],
+    helix_table: Sequence[Sequence[str]] = (),
 ) -> str:
     """The page of two compared files as HTML."""
     images = _shown_images(observables["images"])
@@ -108,6 +112,7 @@ def render_comparison(
         record=record,
         header=header,
         whole_sample_header=whole_sample_header,
+        helix_table=helix_table,
         energies=_energies(observables["histograms"], all_of_them=True),
         response_plots=[_response_plot(curve) for curve in observables["response"]],
         images=[_image_plot(layer) for layer in images.get("layers", [])],

@@ -17,6 +17,7 @@ from leaderboard.records import JsonObject
 from leaderboard.text import component_title
 from metrics import FAULTS, SCORECARDS, WHOLE_SAMPLE_METRICS
 from metrics.faults.cell_threshold import CELL_THRESHOLD
+from metrics.judge import SCORE
 from metrics.labels import quantity
 from metrics.scorecard import Scorecard
 from metrics.self_test import (
@@ -33,8 +34,6 @@ from metrics.self_test import (
 from metrics.self_test_expected import EXPECTED, SHORTFALLS
 from metrics.simulations import three_simulations
 from metrics.whole_sample_self_test import num_reports, whole_sample_self_test
-
-SCORE = "score"
 
 
 def run_self_test(name: str, draws: int, console: Console, *, whole_sample: bool = False) -> JsonObject:
@@ -157,13 +156,8 @@ def missed(record: JsonObject) -> list[str]:
 def text_table(record: JsonObject) -> list[tuple[str, ...]]:
     """Header and rows as people read them in a terminal: draws noticed, for each number of events and metric."""
     columns = [(events, metric) for events in record["sizes"] for metric in record["metrics"]]
-    header = ("fault", *(f"{title(metric)} ({events})" for events, metric in columns))
+    header = ("fault", *(f"{component_title(metric)} ({events})" for events, metric in columns))
     return [header, *((fault["name"], *_cells(record, fault["name"], columns)) for fault in record["faults"])]
-
-
-def title(metric: str) -> str:
-    """A metric as the head of a column."""
-    return "Score" if metric == SCORE else component_title(metric)
 
 
 def _cells(record: JsonObject, fault: str, columns: Sequence[tuple[int, str]]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 NOTHING = "–"
 SIGNIFICANT = 1.645  # standard errors, one-sided 95 %: below, only the lower limit of a worth is shown
 COMPONENT_TITLES = {
+    "score": "Score",
     "bmre": "BMRE",
     "response": "Response",
     "shower_size": "Shower size",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from data_adapters.events import Events
 from metrics.condition_cells import condition_cells
 from metrics.faults import faults_of
-from metrics.judge import Judge
+from metrics.judge import SCORE, Judge
 from metrics.scorecard import Scorecard
 
 ALPHA = 0.01  # a fault counts as noticed if the p-value is below
@@ -94,7 +94,7 @@ def _at_size(
     scorecard: Scorecard, simulations: ThreeSimulations, events: int, draws: int, done: Callable[[], None]
 ) -> Iterator[Power]:
     faults = (NO_FAULT, *faults_of(simulations[0].detector))
-    noticed = {fault: dict.fromkeys(("score", *scorecard.weights, *UNSCORED), 0) for fault in faults}
+    noticed = {fault: dict.fromkeys((SCORE, *scorecard.weights, *UNSCORED), 0) for fault in faults}
     for number in range(draws):
         judge, generated = _draw(scorecard, simulations, events, number)
         for fault in faults:

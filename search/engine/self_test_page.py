@@ -45,7 +45,9 @@ that were simulated three times; Kolmogorov–Smirnov p-values: {tests}. Made ag
 def self_test_page() -> str:
     """Every record, and the calibration of the p-values."""
     records, calibration = read_records(), read_calibration()
-    tests = ", ".join(f"{_title(name)} {significant(p, 2)}" for name, p in calibration["kolmogorov_smirnov"].items())
+    tests = ", ".join(
+        f"{component_title(name)} {significant(p, 2)}" for name, p in calibration["kolmogorov_smirnov"].items()
+    )
     parts = [INTRODUCTION.format(draws=records[0]["draws"])]
     for record in records:
         parts += [_heading(record), markdown_table(_header(record), _rows(record)), *_whole_sample(record)]
@@ -60,7 +62,7 @@ def _heading(record: JsonObject) -> str:
 
 
 def _header(record: JsonObject) -> Sequence[str]:
-    return ("fault", "strength", *(_title(metric) for metric in record["metrics"]))
+    return ("fault", "strength", *(component_title(metric) for metric in record["metrics"]))
 
 
 def _rows(record: JsonObject) -> Iterator[Sequence[str]]:
@@ -84,7 +86,3 @@ def _whole_sample(record: JsonObject) -> Iterator[str]:
         yield WHOLE_SAMPLE
         header, *rows = whole_sample_table(record)
         yield markdown_table([name.replace("_", " ") for name in header], rows)
-
-
-def _title(metric: str) -> str:
-    return "Score" if metric == "score" else component_title(metric)

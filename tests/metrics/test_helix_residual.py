@@ -267,7 +267,7 @@ def test_full_simulation_and_how_it_differs_from_smooth_helices() -> None:
 def test_report() -> None:
     points = helix(0.6, 0.0, 0.0, 1)
     points[:, 2] = np.where(np.arange(MOST_POINTS) % 2, 5.0, -5.0)
-    report = helix_report(tracks(points, points[:2], pt=0.6))
+    report = helix_report([tracks(points, points[:2], pt=0.6)])
     assert (report.tracks, report.tracks_without_helix) == (1, 1)
     assert report.rms_mm == pytest.approx(5, rel=1e-3)
     assert report.mse_scaled == pytest.approx((5 / 5000) ** 2, rel=1e-3)
@@ -278,7 +278,7 @@ def test_report() -> None:
 
 
 def test_report_of_no_track_is_zero() -> None:
-    report = helix_report(tracks(np.zeros((0, 3))))
+    report = helix_report([tracks(np.zeros((0, 3)))])
     assert (report.rms_mm, report.tracks, report.tracks_without_helix) == (0.0, 0, 1)
 
 
@@ -287,7 +287,7 @@ def test_other_detectors_have_none() -> None:
     untold = dataclasses.replace(ALICE_TRACKS_DETECTOR, conditions=ALICE_TRACKS_DETECTOR.conditions[:1])
     assert "curvature_ratio" not in {observable.name for observable in HELIX_TRACK.of(untold)}
     with pytest.raises(InvalidEvents, match="alice-tracks"):
-        helix_report(DATASETS["atlas-photons-geant4"].split("validation"))
+        helix_report([DATASETS["atlas-photons-geant4"].split("validation")])
 
 
 def observables() -> list[Observable]:
