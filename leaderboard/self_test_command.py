@@ -24,7 +24,9 @@ def add_self_test_action(actions: Any) -> None:  # argparse has no public type f
     )
     parser.add_argument("--sizes", nargs="+", type=_positive, help="numbers of events to draw, with --files")
     parser.add_argument("--whole-sample", action="store_true", help="also the metrics of whole samples (minutes)")
-    parser.add_argument("--draws", type=_positive, default=12, help="of each size (default 12)")
+    parser.add_argument(
+        "--draws", type=_positive, help="of each size (default: each order of the three simulations twice)"
+    )
     parser.add_argument("--out", type=Path, default=Path("self_test"), help="folder of JSON and page")
     parser.set_defaults(run=_self_test)
 
@@ -65,19 +67,21 @@ def _records(given: argparse.Namespace) -> Iterable[JsonObject]:
     from data_adapters.adapters import open_events
     from leaderboard.self_test import present_bins, run_self_test, run_self_test_on, with_whole_sample
     from metrics import SCORECARDS
+    from metrics.self_test import DRAWS
 
     console = Console(stderr=True)
+    draws = given.draws or DRAWS
     if given.files is None:
         if given.sizes is not None:
             raise ValueError("--sizes needs --files: of the samples that ship, all events and half of them are drawn")
         for card in [SCORECARDS[name] for name in given.scorecard or SCORECARDS]:
-            yield run_self_test(card.name, given.draws, console, whole_sample=given.whole_sample)
+            yield run_self_test(card.name, draws, console, whole_sample=given.whole_sample)
         return
     first, second, third = (open_events(path).read() for path in given.files)
     names = given.scorecard or [card.name for card in SCORECARDS.values() if card.detector == first.detector.name]
     for card in [present_bins(SCORECARDS[name], first) for name in names]:
         samples = (first, second, third)
-        record = run_self_test_on(card, samples, given.sizes or [len(first)], given.draws, console)
+        record = run_self_test_on(card, samples, given.sizes or [len(first)], draws, console)
         yield with_whole_sample(record, card, samples, console) if given.whole_sample else record
 
 

@@ -266,3 +266,19 @@ def test_interval_has_two_digits_of_its_half_width_and_true_minuses() -> None:
     assert with_interval(0.3128, {"lower": 0.2549, "upper": 0.3801}) == "0.313 (0.255 … 0.380)"
     assert with_interval(-0.0091, {"lower": -0.12, "upper": 0.1}) == "−0.01 (−0.12 … 0.10)"
     assert with_interval(-0.0001, {"lower": -0.12, "upper": 0.1}) == "0.00 (−0.12 … 0.10)"
+
+
+def test_tracks_are_also_compared_by_the_figures_of_earlier_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [SAMPLES / f"alice_tracks_geant4{suffix}.h5" for suffix in ("_fresh", "")]
+    assert run("compare", *files, "--out", tmp_path) == 0
+    record = json.loads((tmp_path / "comparison.json").read_text())
+    assert set(record["helix"]["samples"]) == {"reference", "generated"}
+    found = record["helix"]["samples"]["generated"]
+    assert found["tracks"] == record["num_events"]
+    assert found["rms_mm"] == pytest.approx(1.24, rel=0.05)  # errors of 0.8 mm and 1 mm, less what the fit takes up
+    assert "root mean square [mm]" in capsys.readouterr().out
+    page = (tmp_path / "comparison.html").read_text()
+    assert "Points and helices" in page
+    assert "proGAN 0.00176" in page
