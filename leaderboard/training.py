@@ -21,9 +21,8 @@ from leaderboard.records import JsonObject, read_json, write_atomically
 from metrics.judge import Judge
 from metrics.scorecard import Scorecard
 from metrics.scorecards import scorecard_for
-from models import MODELS
 from models.base import GenerativeModel, TrainingDiverged
-from models.config import from_dict
+from models.building import build_model
 from models.training import Rule, train
 
 RESULT_FILE, PROGRESS_FILE = "seed.json", "progress.json"
@@ -42,6 +41,7 @@ class SeedJob:
         evaluate_every: Epochs between two scores on the validation split.
         checkpoint_rule: ``best_validation`` or ``last``; stated before the training begins.
         folder: Where everything of this seed is written; no other job writes there.
+        base: Checkpoint of the model that this one is built on, where it is built on one.
     """
 
     model_name: str
@@ -54,6 +54,7 @@ class SeedJob:
     scorecard: str
     folder: Path
     device: str = "cpu"
+    base: Path | None = None
 
     def identity(self) -> JsonObject:
         """What the result depends on, as JSON; where it is stored does not count."""
@@ -120,8 +121,7 @@ def train_seed(job: SeedJob, on_progress: Progress | None = None) -> SeedTrainin
         _check_same_job(job.folder, identity, finished.job)
         return finished
     events = dataset.training_sample(job.seed, job.dataset.cache)
-    spec = MODELS[job.model_name]
-    model = spec.build(from_dict(spec.config_class, job.config), events, job.seed, job.device)
+    model = build_model(job.model_name, job.config, events, job.seed, job.device, job.base)
     started = SeedTraining(
         identity,
         job.seed,

@@ -21,13 +21,13 @@ import torch
 from torch import Tensor
 
 from data_adapters.detector import Detector, detector_from_json, detector_to_json
-from data_adapters.events import Events, InvalidEvents
+from data_adapters.events import Events
 from models.activations import HIDDEN, OUTPUT
 from models.averaging import average_weights
 from models.base import GenerativeModel, ModelSpec, ShowerGenerator, check_losses, random_stream
 from models.config import Config, from_dict, number, to_dict, whole
 from models.dense import DenseNetwork
-from models.preprocessing import PREPROCESSINGS, Conditioning, fractions, required_energy
+from models.preprocessing import PREPROCESSINGS, Conditioning, fractions, needs_energy_and_numbers
 from models.rows import TrainingSample, response_scale
 from models.storage import (
     check_same,
@@ -100,7 +100,7 @@ class GanGenerator(ShowerGenerator):
         raw = self.network(torch.cat((noise, encoded), dim=1))
         return self.preprocessing.from_activation(self.output.function(raw))
 
-    def fractions(self, encoded: Tensor, noise: Tensor) -> Tensor:
+    def normalised(self, encoded: Tensor, noise: Tensor) -> Tensor:
         return self.preprocessing.inverse(self.showers(encoded, noise))
 
     def tensors(self) -> dict[str, Tensor]:
@@ -113,12 +113,7 @@ class AtlasGan(GenerativeModel):
     generator: GanGenerator
 
     def __init__(self, config: AtlasGanConfig, train: TrainingSample, seed: int, device: str = "cpu") -> None:
-        if not isinstance(train, Events):
-            raise InvalidEvents(
-                f"{NAME} needs its training sample in memory, and this one comes as a stream because it is too large. "
-                "Give fewer events, or a model that trains on streams (atlas-vae)"
-            )
-        required_energy(train.detector)
+        assert isinstance(train, Events), "the specification says that it trains on no streams"
         self.config = config
         conditioning = Conditioning.fitted(train, config.energy_conditioning == "log10")
         scale = response_scale(train)
@@ -269,4 +264,6 @@ ATLAS_GAN = ModelSpec(
     build=AtlasGan,
     load=load_gan_generator,
     source="ATL-SOFT-PUB-2018-001, section 4 and table 2",
+    refuses=needs_energy_and_numbers,
+    streams=False,
 )

@@ -35,8 +35,8 @@ from models.averaging import average_weights
 from models.base import GenerativeModel, ModelSpec, ShowerGenerator, check_losses, random_stream
 from models.config import Config, from_dict, number, to_dict, whole
 from models.dense import DenseNetwork
-from models.preprocessing import Conditioning, required_energy
-from models.rows import TrainingRows, TrainingSample, mean_fractions, response_scale
+from models.preprocessing import Conditioning, needs_energy_and_numbers
+from models.rows import TrainingSample, fraction_rows, mean_fractions, response_scale
 from models.storage import (
     check_same,
     optimizer_tensors,
@@ -134,7 +134,7 @@ class VaeGenerator(ShowerGenerator):
         sizes = [config.latent_dim + conditioning.width, *hidden, detector.num_cells]
         self.network = DenseNetwork(sizes, HIDDEN[config.activation], device)
 
-    def fractions(self, encoded: Tensor, noise: Tensor) -> Tensor:
+    def normalised(self, encoded: Tensor, noise: Tensor) -> Tensor:
         return torch.sigmoid(self.network(torch.cat((noise, encoded), dim=1)))
 
     def tensors(self) -> dict[str, Tensor]:
@@ -142,27 +142,23 @@ class VaeGenerator(ShowerGenerator):
 
 
 class AtlasVae(GenerativeModel):
-    """Encoder and decoder in training; an epoch is one pass over the sample.
-
-    Raises: InvalidEvents if the detector has no incident energy.
-    """
+    """Encoder and decoder in training; an epoch is one pass over the sample."""
 
     generator: VaeGenerator
 
     def __init__(self, config: AtlasVaeConfig, train: TrainingSample, seed: int, device: str = "cpu") -> None:
         self.config = config
         detector = train.detector
-        required_energy(detector)
         self.parts = depth_parts(detector, device)
         weights = {"front": config.front_weight, "middle": config.middle_weight, "back": config.back_weight}
         self.part_weights = {name: weights[name] for name in self.parts}
         conditioning = _conditioning(train)
         scale = response_scale(train)
-        self.rows = TrainingRows(train, conditioning, scale, device)
+        self.rows = fraction_rows(train, conditioning, scale, device)
         self.generator = VaeGenerator(config, detector, conditioning, device, scale)  # averaged weights
         self.decoder = VaeGenerator(config, detector, conditioning, device, scale)
         hidden = config.widths[: config.encoder_layers]
-        sizes = [self.rows.width, *hidden, 2 * config.latent_dim]
+        sizes = [detector.num_cells + conditioning.width, *hidden, 2 * config.latent_dim]
         self.encoder = DenseNetwork(sizes, HIDDEN[config.activation], device)
         for name, network in (("encoder", self.encoder), ("decoder", self.decoder.network)):
             random = random_stream(seed, f"{name} initialisation")
@@ -204,7 +200,7 @@ class AtlasVae(GenerativeModel):
         mean, log_variance = self.encoder(batch).chunk(2, dim=1)
         noise = torch.randn(mean.shape, generator=self.randoms["latent"], device=mean.device)
         latent = mean + noise * torch.exp(log_variance / 2)
-        reconstructed = self.decoder.fractions(batch[:, cells:], latent)
+        reconstructed = self.decoder.normalised(batch[:, cells:], latent)
         terms = loss_terms(batch[:, :cells], reconstructed, mean, log_variance, self.parts)
         values = torch.stack(list(terms.values()))
         total = torch.dot(values, values.new_tensor(list(self.loss_weights().values())))
@@ -310,4 +306,5 @@ ATLAS_VAE = ModelSpec(
     build=AtlasVae,
     load=load_vae_generator,
     source="ATL-SOFT-PUB-2018-001, section 4 and table 1",
+    refuses=needs_energy_and_numbers,
 )

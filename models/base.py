@@ -18,7 +18,6 @@ from torch import Tensor
 from data_adapters.detector import Detector
 from models.config import Config
 from models.preprocessing import Conditioning, check_conditions, required_energy
-from models.rows import TrainingSample
 
 LARGEST_LOSS = 1e6
 
@@ -35,13 +34,11 @@ class ShowerGenerator(ABC):
     latent_dim: int
     device: str
     response_scale: float = 1.0
+    generation_batch: int = 10_000
 
     @abstractmethod
-    def fractions(self, encoded: Tensor, noise: Tensor) -> Tensor:
-        """Cell energies over the incident energy, (N, V), from conditions (N, C) and normal noise (N, Z).
-
-        Divided by ``response_scale`` too (``models.rows.response_scale``).
-        """
+    def normalised(self, encoded: Tensor, noise: Tensor) -> Tensor:
+        """Response over ``normalisation``, (N, V), from encoded conditions (N, C) and normal noise (N, Z)."""
 
     @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
@@ -52,18 +49,19 @@ class ShowerGenerator(ABC):
         return sum(tensor.numel() for tensor in self.tensors().values())
 
     def generate(
-        self, conditions: Mapping[str, NDArray[np.float64]], seed: int, batch_size: int = 10_000
+        self, conditions: Mapping[str, NDArray[np.float64]], seed: int, batch_size: int | None = None
     ) -> NDArray[np.float32]:
-        """One shower for each event.
+        """One event for each row of conditions.
 
         Args:
-            conditions: One array (N,) for each condition of the detector, in its unit.
+            conditions: One array (N, …) for each condition of the detector, in its unit.
             seed: Of the latent noise, drawn for all events at once, so that batches do not matter.
-            batch_size: Events that pass through the network together.
-        Returns: Cell energies in the unit of the detector, finite and not negative, shape (N, V).
+            batch_size: Events that pass through the network together; ``generation_batch`` by default.
+        Returns: Response in the unit of the detector, finite, shape (N, V).
         Raises: ValueError if the conditions do not fit the detector, or batch_size is below one.
         """
         num_events = check_conditions(conditions, self.detector)
+        batch_size = self.generation_batch if batch_size is None else batch_size
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
         noise = torch.randn(num_events, self.latent_dim, generator=torch.Generator().manual_seed(seed))
@@ -72,15 +70,20 @@ class ShowerGenerator(ABC):
         with torch.no_grad():
             for start in range(0, num_events, batch_size):
                 batch = slice(start, start + batch_size)
-                response[batch] = self.fractions(encoded[batch].to(self.device), noise[batch].to(self.device)).cpu()
+                response[batch] = self.normalised(encoded[batch].to(self.device), noise[batch].to(self.device)).cpu()
+        return response * self.normalisation(conditions)[:, None]
+
+    def normalisation(self, conditions: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+        """What the response of each event is divided by before a network sees it, (N,), in the unit of the detector.
+
+        The incident energy times ``response_scale`` (``models.rows.response_scale``), unless a model says otherwise.
+        """
         energy = np.asarray(conditions[self.energy_name], dtype=np.float32)
-        if self.response_scale != 1.0:
-            energy = energy * np.float32(self.response_scale)
-        return response * energy[:, None]
+        return energy if self.response_scale == 1.0 else energy * np.float32(self.response_scale)
 
     @property
     def energy_name(self) -> str:
-        """The condition by which showers are multiplied. Raises: InvalidEvents if the detector has none."""
+        """The condition that is the incident energy. Raises: InvalidEvents if the detector has none."""
         return required_energy(self.detector).name
 
 
@@ -117,7 +120,7 @@ class GenerativeModel(ABC):
         """
 
     def generate(
-        self, conditions: Mapping[str, NDArray[np.float64]], seed: int, batch_size: int = 10_000
+        self, conditions: Mapping[str, NDArray[np.float64]], seed: int, batch_size: int | None = None
     ) -> NDArray[np.float32]:
         """See ``ShowerGenerator.generate``."""
         return self.generator.generate(conditions, seed, batch_size)
@@ -129,19 +132,26 @@ class ModelSpec:
 
     Attributes:
         build: ``build(config, train, seed, device)``: a model ready for its first epoch; ``train`` is in memory or
-            a stream. Raises InvalidEvents for a detector or a stream that the model cannot take, with the reason.
+            a stream. With ``built_on`` it takes the trained generator of that model as ``base``, too. Called by
+            ``models.building.build_model``, which checks the sample first.
         load: ``load(header, tensors, device)``: the generator that a checkpoint holds.
         source: Where the model was published.
         trainable: False for baselines that one look at the training sample completes.
+        refuses: Why a detector cannot be taken; None if it can.
+        streams: Whether it trains on samples that are larger than memory.
+        built_on: The model whose trained generator it needs; None if it stands alone.
     """
 
     name: str
     title: str
     config_class: type[Config]
-    build: Callable[[Any, TrainingSample, int, str], GenerativeModel]
+    build: Callable[..., GenerativeModel]
     load: Callable[[Mapping[str, Any], Mapping[str, Tensor], str], ShowerGenerator]
     source: str
     trainable: bool = True
+    refuses: Callable[[Detector], str | None] = lambda _detector: None
+    streams: bool = True
+    built_on: str | None = None
 
 
 def check_losses(losses: Mapping[str, float], epoch: int) -> None:

@@ -1,8 +1,8 @@
-"""The mean shower: the least that a generative model has to beat.
+"""The mean event: the least that a generative model has to beat.
 
 It answers every event with the mean training shower at its incident energy; an energy that training did not have
 gets the shower of the nearest one (nearest in its logarithm), scaled to the event's energy. A continuous spectrum is
-divided into bins with equally many events.
+divided into bins with equally many events. A detector without incident energy has one mean event for all.
 """
 
 # Axes: N events, V cells, E energies.
@@ -23,7 +23,7 @@ from data_adapters.events import Events
 from data_adapters.streaming import Batch
 from models.base import GenerativeModel, ModelSpec, ShowerGenerator
 from models.config import Config
-from models.preprocessing import Conditioning, Scaling, fractions_of, required_energy
+from models.preprocessing import Conditioning, Scaling, fractions_of
 from models.rows import TrainingSample
 from models.storage import (
     check_same,
@@ -53,13 +53,25 @@ class MeanShowerGenerator(ShowerGenerator):
     def __init__(self, detector: Detector, energies: Tensor, table: Tensor, device: str) -> None:
         self.detector, self.device = detector, device
         self.latent_dim = 0
+        energy = detector.energy_condition
         # log10 of the energy as it is: from 0 to 1 on a scale from 1 to 10.
-        name = required_energy(detector).name
-        self.conditioning = Conditioning((Scaling(name, logarithmic=True, low=0.0, high=1.0),))
+        parts = () if energy is None else (Scaling(energy.name, logarithmic=True, low=0.0, high=1.0),)
+        self.conditioning = Conditioning(parts)
         self.energies, self.table = energies.to(device), table.to(device)
 
-    def fractions(self, encoded: Tensor, noise: Tensor) -> Tensor:  # noqa: ARG002 (the table draws nothing)
-        return self.table[(encoded - self.energies).abs().argmin(dim=1)]
+    def normalised(self, encoded: Tensor, noise: Tensor) -> Tensor:  # noqa: ARG002 (the table draws nothing)
+        return self.table[self.row(encoded)]
+
+    def row(self, encoded: Tensor) -> Tensor:
+        """Row of the table for each event, (N,), from encoded conditions (N, C)."""
+        if self.detector.energy_condition is None:
+            return torch.zeros(len(encoded), dtype=torch.long, device=encoded.device)
+        return (encoded - self.energies).abs().argmin(dim=1)
+
+    def normalisation(self, conditions: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+        if self.detector.energy_condition is None:
+            return np.ones(len(next(iter(conditions.values()))), dtype=np.float32)
+        return super().normalisation(conditions)
 
     def tensors(self) -> dict[str, Tensor]:
         return {"energies": self.energies, "table": self.table}
@@ -75,7 +87,8 @@ class MeanShower(GenerativeModel):
 
     def __init__(self, config: MeanShowerConfig, train: TrainingSample, seed: int, device: str = "cpu") -> None:  # noqa: ARG002 (nothing is random)
         self.sample = train
-        logarithm = np.log10(train.conditions[required_energy(train.detector).name])
+        energy = train.detector.energy_condition
+        logarithm = np.zeros(1) if energy is None else np.log10(train.conditions[energy.name])
         energies = torch.from_numpy(_table_energies(logarithm).astype(np.float32))
         table = torch.zeros(len(energies), train.detector.num_cells)
         self.generator = MeanShowerGenerator(train.detector, energies, table, device)
@@ -85,9 +98,8 @@ class MeanShower(GenerativeModel):
         total = torch.zeros_like(self.generator.table, dtype=torch.float64)
         count = torch.zeros(len(total), dtype=torch.float64)
         for part in self._parts():
-            encoded = self.generator.conditioning.encode(part.conditions)
-            row = (encoded - self.generator.energies.cpu()).abs().argmin(dim=1)
-            shower = fractions_of(part.response, part.conditions[self.generator.energy_name])
+            row = self.generator.row(self.generator.conditioning.encode(part.conditions).to(total.device))
+            shower = fractions_of(part.response, self.generator.normalisation(part.conditions).astype(np.float64))
             total.index_add_(0, row, shower.double())
             count += torch.bincount(row, minlength=len(count))
         self.generator.table.copy_(total / count.clamp(min=1)[:, None])
@@ -130,7 +142,7 @@ def _table_energies(logarithm: NDArray[np.float64]) -> NDArray[np.float64]:
 
 MEAN_SHOWER = ModelSpec(
     name=NAME,
-    title="Mean shower of each incident energy",
+    title="Mean event of each incident energy",
     config_class=MeanShowerConfig,
     build=MeanShower,
     load=load_mean_shower,

@@ -141,24 +141,41 @@ class Categories:
 
 
 @dataclass(frozen=True)
+class Affine:
+    """(value − offset) / scale: standardised numbers, numbers in a fixed unit, whole arrays.
+
+    ``size`` is how many numbers an event has; arrays are flattened.
+    """
+
+    name: str
+    offset: float = 0.0
+    scale: float = 1.0
+    size: int = 1
+
+    @classmethod
+    def standardised(cls, name: str, values: NDArray[np.float64]) -> Affine:
+        """To mean 0 and standard deviation 1 of the values (N,) of a training sample."""
+        return cls(name, float(values.mean()), float(values.std()) or 1.0)
+
+    def encode(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Shape (N, size)."""
+        return np.asarray((values.reshape(len(values), self.size) - self.offset) / self.scale)
+
+
+Part = Scaling | Categories | Affine
+
+
+@dataclass(frozen=True)
 class Conditioning:
     """What the networks are told of the conditions: real ones scaled, categories as a multi-hot encoding."""
 
-    parts: tuple[Scaling | Categories, ...]
+    parts: tuple[Part, ...]
 
     @classmethod
     def fitted(cls, sample: Events | EventStream, logarithmic_energy: bool) -> Conditioning:
-        """Encoding of the conditions of the detector.
-
-        Raises: InvalidEvents if one of them is not one number an event.
-        """
-        parts: list[Scaling | Categories] = []
+        """Encoding of the conditions of the detector, each one number an event."""
+        parts: list[Part] = []
         for condition in sample.detector.conditions:
-            if condition.shape:
-                raise InvalidEvents(
-                    f"{condition.name} of {sample.detector.name} has the shape {condition.shape}; this model is told "
-                    "single numbers. Choose a model that takes such a condition"
-                )
             if condition.categories is not None:
                 parts.append(Categories(condition.name, condition.categories))
             else:
@@ -169,11 +186,13 @@ class Conditioning:
     @property
     def width(self) -> int:
         """C, the number of inputs."""
-        return sum(part.count if isinstance(part, Categories) else 1 for part in self.parts)
+        return sum(_width(part) for part in self.parts)
 
     def encode(self, conditions: Mapping[str, NDArray[np.float64]]) -> Tensor:
         """Inputs of the networks, float32, shape (N, C)."""
         columns = [part.encode(np.asarray(conditions[part.name], dtype=np.float64)) for part in self.parts]
+        if not columns:
+            return torch.empty((len(next(iter(conditions.values()))), 0))
         return torch.from_numpy(np.concatenate(columns, axis=1).astype(np.float32))
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -182,7 +201,20 @@ class Conditioning:
 
     @classmethod
     def from_json(cls, parts: list[dict[str, Any]]) -> Conditioning:
-        return cls(tuple(Categories(**part) if "count" in part else Scaling(**part) for part in parts))
+        return cls(tuple(_part(part) for part in parts))
+
+
+def _width(part: Part) -> int:
+    if isinstance(part, Categories):
+        return part.count
+    return part.size if isinstance(part, Affine) else 1
+
+
+def _part(values: dict[str, Any]) -> Part:
+    """The kind of a part follows from its fields."""
+    if "count" in values:
+        return Categories(**values)
+    return Affine(**values) if "offset" in values else Scaling(**values)
 
 
 def required_energy(detector: Detector) -> Condition:
@@ -194,6 +226,27 @@ def required_energy(detector: Detector) -> Condition:
             "energy in the description, or choose another model"
         )
     return energy
+
+
+def needs_energy(detector: Detector) -> str | None:
+    """Why a detector cannot be taken by a model that divides by the incident energy; None if it can."""
+    if detector.energy_condition is not None:
+        return None
+    return (
+        "it has no incident energy, by which this model normalises cells. Mark a condition as the energy in the "
+        "description, or choose another model"
+    )
+
+
+def needs_energy_and_numbers(detector: Detector) -> str | None:
+    """Why a detector cannot be taken by a model that, beside, is told one number a condition; None if it can."""
+    for condition in detector.conditions:
+        if condition.shape:
+            return (
+                f"its {condition.name} has the shape {condition.shape}; this model is told single numbers. Choose a "
+                "model that takes such a condition"
+            )
+    return needs_energy(detector)
 
 
 def check_conditions(conditions: Mapping[str, NDArray[np.float64]], detector: Detector) -> int:
@@ -209,12 +262,14 @@ def check_conditions(conditions: Mapping[str, NDArray[np.float64]], detector: De
     missing = [name for name in names if name not in conditions]
     if missing:
         raise ValueError(f"{', '.join(missing)} is missing; {detector.name} needs the conditions {', '.join(names)}")
-    lengths = {name: np.shape(values) for name, values in conditions.items()}
-    if len(set(lengths.values())) != 1 or len(lengths[names[0]]) != 1:
-        raise ValueError(f"the conditions have the shapes {lengths}; each needs (events,)")
+    shapes = {name: np.shape(values) for name, values in conditions.items()}
+    num_events = shapes[names[0]][0] if shapes[names[0]] else 0
+    if any(shapes[condition.name] != (num_events, *condition.shape) for condition in detector.conditions):
+        needed = {condition.name: ("events", *condition.shape) for condition in detector.conditions}
+        raise ValueError(f"the conditions have the shapes {shapes}; they need {needed}")
     for condition in detector.conditions:
         values = np.asarray(conditions[condition.name])
         if not np.isfinite(values).all() or (condition.energy and (values <= 0).any()):
             above = f", and above 0 {condition.unit}" if condition.energy else ""
             raise ValueError(f"{condition.name} must be finite{above}")
-    return len(conditions[names[0]])
+    return int(num_events)

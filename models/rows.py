@@ -6,7 +6,7 @@ A sample that fits lies on the device; one that is larger than memory comes as a
 # Axes: N events, B events of a mini-batch, V cells, C encoded conditions.
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from data_adapters.streaming import Batch, EventStream
 from models.preprocessing import Conditioning, fractions_of, required_energy
 
 TrainingSample = Events | EventStream
+Encode = Callable[[Events | Batch], Tensor]
 
 BYTES_LOOKED_AT = 64 * 2**20  # of a stream: what its constants are taken from
 
@@ -49,34 +50,49 @@ def first_events(train: TrainingSample) -> Events | Batch:
 
 
 class TrainingRows:
-    """Rows of fractions and encoded conditions, (B, V + C), in a new random order each epoch.
+    """Encoded rows, (B, W), in a new random order each epoch.
 
     Args:
-        scale: See ``response_scale``.
+        encode: Events to rows (B, W) of float32, on the CPU.
     """
 
-    def __init__(self, train: TrainingSample, conditioning: Conditioning, scale: float, device: str) -> None:
-        self.conditioning, self.scale, self.device = conditioning, scale, device
-        self.width = train.detector.num_cells + conditioning.width
+    def __init__(self, train: TrainingSample, encode: Encode, device: str) -> None:
+        self.encode, self.device = encode, device
         self.num_events = len(train)
-        self._energy = required_energy(train.detector).name
         self._stream = None if isinstance(train, Events) else train
-        self._rows = self._encoded(train) if isinstance(train, Events) else None
+        self._rows = encode(train).to(device) if isinstance(train, Events) else None
 
-    def batches(self, batch_size: int, epoch: int, random: torch.Generator) -> Iterator[Tensor]:
+    def batches(self, batch_size: int, epoch: int, random: torch.Generator, *, whole: bool = False) -> Iterator[Tensor]:
         """All events once; the last batch may be smaller.
 
         Args:
             random: Orders a sample in memory; the order of a stream follows from its own seed and the epoch.
+            whole: Leave the last batch out if it is smaller, unless it is the only one.
         """
+        for number, batch in enumerate(self._all(batch_size, epoch, random)):
+            if number == 0 or not whole or len(batch) == batch_size:
+                yield batch
+
+    def _all(self, batch_size: int, epoch: int, random: torch.Generator) -> Iterator[Tensor]:
         if self._stream is not None:
             for batch in self._stream.batches(batch_size, epoch):
-                yield self._encoded(batch)
+                yield self.encode(batch).to(self.device)
         if self._rows is not None:
             order = torch.randperm(self.num_events, generator=random, device=self.device)
             for rows in torch.split(order, batch_size):
                 yield self._rows[rows]
 
-    def _encoded(self, events: Events | Batch) -> Tensor:
-        showers = fractions_of(events.response, events.conditions[self._energy], self.scale)
-        return torch.cat((showers, self.conditioning.encode(events.conditions)), dim=1).to(self.device)
+
+def fraction_rows(train: TrainingSample, conditioning: Conditioning, scale: float, device: str) -> TrainingRows:
+    """Rows of fractions of the incident energy and encoded conditions, (B, V + C).
+
+    Args:
+        scale: See ``response_scale``.
+    """
+    energy = required_energy(train.detector).name
+
+    def encode(events: Events | Batch) -> Tensor:
+        showers = fractions_of(events.response, events.conditions[energy], scale)
+        return torch.cat((showers, conditioning.encode(events.conditions)), dim=1)
+
+    return TrainingRows(train, encode, device)

@@ -57,6 +57,11 @@ def read_checkpoint(folder: Path, prefix: str = "") -> tuple[dict[str, Any], dic
     return header, tensors
 
 
+def read_header(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself, without its tensors. Raises: UnreadableCheckpoint."""
+    return read_checkpoint(folder, prefix="\0")[0]
+
+
 def check_same(header: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     """Raises: ValueError if a checkpoint differs from the model that wants to continue from it."""
     for key, value in expected.items():

@@ -26,10 +26,9 @@ from data_adapters.events import Events, InvalidEvents
 from data_adapters.streaming import EventStream
 from metrics.judge import Judge
 from metrics.scorecards import scorecard_for
-from models import MODELS
 from models.base import GenerativeModel, ShowerGenerator, TrainingDiverged
+from models.building import build_model
 from models.checkpoint import load_generator
-from models.config import from_dict
 from search.engine.ledger import Status
 from search.engine.objectives import GENERATION_TIME, SCORE, SCORE_ALONE, Objectives
 from search.engine.scheduler import MEDIAN, MEDIAN_WINDOW
@@ -47,6 +46,7 @@ class TrialSetup:
     Attributes:
         streamed_events: Of a sample that is streamed, train on so many events an epoch; None for all.
         objectives: What the search minimises.
+        base: Checkpoint of the model that this one is built on, where it is built on one.
     """
 
     model: str
@@ -59,6 +59,7 @@ class TrialSetup:
     device: str = "cpu"
     streamed_events: int | None = None
     objectives: Objectives = SCORE_ALONE
+    base: Path | None = None
 
     @property
     def timings(self) -> int:
@@ -166,11 +167,10 @@ def validation(data: DatasetFiles, scorecard: str) -> tuple[Events, Judge]:
     return reference, Judge(scorecard_for(dataset, scorecard), reference, dataset.twin_split("validation"))
 
 
-def build_model(setup: TrialSetup, hyperparameters: dict[str, Any], seed: int) -> GenerativeModel:
+def model_of(setup: TrialSetup, hyperparameters: dict[str, Any], seed: int) -> GenerativeModel:
     """The model of a configuration, ready to train on the study's training split."""
-    spec = MODELS[setup.model]
-    config = from_dict(spec.config_class, hyperparameters)
-    return spec.build(config, _training_data(setup, seed), seed, setup.device)
+    train = _training_data(setup, seed)
+    return build_model(setup.model, hyperparameters, train, seed, setup.device, setup.base)
 
 
 class TrialRun:
@@ -184,7 +184,7 @@ class TrialRun:
         self.setup, self.seed = setup, seed
         self.folder = setup.folder(number)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.model = build_model(setup, hyperparameters, seed)
+        self.model = model_of(setup, hyperparameters, seed)
         self.num_training_events = len(_opened(setup.data).rows("train"))
         self.reference, self.judge = validation(setup.data, setup.scorecard)
         self.history: list[Evaluation] = []

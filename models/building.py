@@ -1,0 +1,69 @@
+"""From a name and a configuration to a model that is ready to train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from data_adapters.detector import Detector
+from data_adapters.events import Events, InvalidEvents
+from models.base import GenerativeModel, ModelSpec
+from models.checkpoint import load_generator
+from models.config import from_dict
+from models.registry import MODELS
+from models.rows import TrainingSample
+from models.storage import UnreadableCheckpoint, read_header
+
+
+def build_model(
+    name: str,
+    config: Mapping[str, Any],
+    train: TrainingSample,
+    seed: int,
+    device: str = "cpu",
+    base: Path | None = None,
+) -> GenerativeModel:
+    """A model ready for its first epoch.
+
+    Args:
+        config: Hyperparameters by name; those that are left out keep their defaults.
+        base: Checkpoint of the model that this one is built on (``ModelSpec.built_on``).
+    Raises: UnknownName; ValueError for a configuration that cannot be; InvalidEvents for a detector or a stream that
+        the model does not take; UnreadableCheckpoint for a base that is missing or of another model.
+    """
+    spec = MODELS[name]
+    check_detector(spec, train.detector)
+    if not isinstance(train, Events) and not spec.streams:
+        raise InvalidEvents(
+            f"{name} needs its training sample in memory, and this one comes as a stream because it is too large. "
+            f"Give fewer events, or a model that trains on streams ({', '.join(_streaming())})"
+        )
+    settings = from_dict(spec.config_class, config)
+    if spec.built_on is None:
+        return spec.build(settings, train, seed, device)
+    check_base(spec, base)
+    assert base is not None
+    return spec.build(settings, train, seed, device, base=load_generator(base, device))
+
+
+def check_detector(spec: ModelSpec, detector: Detector) -> None:
+    """Raises: InvalidEvents, with the reason, for a detector that a model does not take."""
+    reason = spec.refuses(detector)
+    if reason is not None:
+        raise InvalidEvents(f"{spec.name} cannot be trained on {detector.name}: {reason}")
+
+
+def check_base(spec: ModelSpec, base: Path | None) -> None:
+    """Raises: UnreadableCheckpoint if a model that is built on another does not get a checkpoint of that."""
+    if base is None:
+        raise UnreadableCheckpoint(
+            f"{spec.name} is built on a trained {spec.built_on}: give the folder of its checkpoint"
+        )
+    found = read_header(base)["model"]
+    if found != spec.built_on:
+        raise UnreadableCheckpoint(f"{base} holds {found}; {spec.name} is built on {spec.built_on}: give one of that")
+
+
+def _streaming() -> list[str]:
+    return [name for name, spec in MODELS.items() if spec.streams and spec.trainable]

@@ -1,0 +1,217 @@
+"""What models of torch modules have in common: epochs, averaged weights, checkpoints that continue bit for bit.
+
+A model of this kind is one file: its networks, its configuration, and ``step``, which trains on one mini-batch.
+"""
+
+# Axes: B events of a mini-batch, W columns of a row.
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from copy import deepcopy
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from data_adapters.detector import Detector, detector_to_json
+from models.base import GenerativeModel, ShowerGenerator, check_losses, random_stream
+from models.config import Config, to_dict
+from models.layers import Dropout
+from models.preprocessing import Conditioning
+from models.rows import TrainingRows
+from models.storage import (
+    check_same,
+    optimizer_tensors,
+    read_checkpoint,
+    restore_optimizer,
+    with_prefix,
+    without_prefix,
+    write_checkpoint,
+)
+
+WARM_UP_STEPS = 10  # the average forgets the initial weights at first
+Losses = dict[str, Tensor]
+
+
+def autocast(device: str, precision: str) -> AbstractContextManager[object]:
+    """Where the networks run: in bfloat16 if ``precision`` says so, else as they are."""
+    return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+class NetworkGenerator(ShowerGenerator):
+    """A generator that is a torch module. A subclass says what its output means (``normalised``).
+
+    Args:
+        network: On ``device``; in evaluation mode while it generates.
+    """
+
+    def __init__(
+        self, network: nn.Module, detector: Detector, conditioning: Conditioning, latent_dim: int, device: str
+    ) -> None:
+        self.network = network.to(device)
+        self.detector, self.conditioning = detector, conditioning
+        self.latent_dim, self.device = latent_dim, device
+
+    def tensors(self) -> dict[str, Tensor]:
+        return dict(self.network.state_dict())
+
+    def num_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    def generate(
+        self, conditions: Mapping[str, NDArray[np.float64]], seed: int, batch_size: int | None = None
+    ) -> NDArray[np.float32]:
+        training = self.network.training
+        self.network.eval()
+        try:
+            return super().generate(conditions, seed, batch_size)
+        finally:
+            self.network.train(training)
+
+    def constants(self) -> dict[str, Any]:
+        """What else a checkpoint must say to generate, as JSON."""
+        return {"response_scale": self.response_scale}
+
+
+class NetworkModel(GenerativeModel):
+    """Networks in training.
+
+    Args:
+        name: Under which the model is registered.
+        generator: Holds the network that generates, which is ``networks[generating]``.
+        networks: All that is trained, by name.
+        optimizers: By name; ``minimise`` takes them.
+        rows: The training sample.
+        average_decay: Of the exponential average of the weights that generates; 0 generates with the weights as
+            they are.
+    """
+
+    generator: NetworkGenerator
+
+    def __init__(
+        self,
+        name: str,
+        config: Config,
+        generator: NetworkGenerator,
+        networks: Mapping[str, nn.Module],
+        optimizers: Mapping[str, torch.optim.Optimizer],
+        rows: TrainingRows,
+        *,
+        batch_size: int,
+        seed: int,
+        average_decay: float = 0.0,
+        generating: str = "generator",
+    ) -> None:
+        self.name, self.config, self.generator = name, config, generator
+        self.networks, self.optimizers = dict(networks), dict(optimizers)
+        self.rows, self.batch_size, self.average_decay, self.generating = rows, batch_size, average_decay, generating
+        self.device = generator.device
+        self.randoms = {
+            purpose: random_stream(seed, purpose, self.device)
+            for purpose in ("shuffling", "latent", "mixing", "labels", "dropout")
+        }
+        self.epoch = 0
+        self.counters = {"steps": 0}
+        if average_decay > 0:
+            generator.network = deepcopy(self.networks[generating]).requires_grad_(False)
+        for network in self.networks.values():
+            network.to(self.device).train()
+            _give_random(network, self.randoms["dropout"])
+
+    def step(self, batch: Tensor) -> Losses:
+        """Train on one mini-batch of rows (B, W); each loss, detached.
+
+        A model whose ``batches`` gives something else takes that.
+        """
+        raise NotImplementedError
+
+    def batches(self) -> Iterable[Any]:
+        """What an epoch passes to ``step``, one after the other."""
+        return self.rows.batches(self.batch_size, self.epoch, self.randoms["shuffling"], whole=True)
+
+    def train_epoch(self) -> dict[str, float]:
+        seen: dict[str, list[Tensor]] = {}
+        for batch in self.batches():
+            for name, value in self.step(batch).items():
+                seen.setdefault(name, []).append(value.detach().float())
+            self.counters["steps"] += 1
+            self._average()
+        self.epoch += 1
+        losses = {name: fmean(torch.stack(values).tolist()) for name, values in seen.items()}
+        check_losses(losses, self.epoch)
+        return losses
+
+    def minimise(self, name: str, loss: Tensor) -> None:
+        """One step of an optimiser. Gradients of other parameters than its own are not computed."""
+        optimizer = self.optimizers[name]
+        optimizer.zero_grad(set_to_none=True)
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    def noise(self, *shape: int) -> Tensor:
+        """Normal numbers of the latent space."""
+        return torch.randn(shape, generator=self.randoms["latent"], device=self.device)
+
+    def parameter_counts(self) -> dict[str, int]:
+        trained = {id(p): p.numel() for network in self.networks.values() for p in network.parameters()}
+        return {"generate": self.generator.num_parameters(), "train": sum(trained.values())}
+
+    def _average(self) -> None:
+        """Move the average towards the trained weights; its memory is short at first."""
+        if self.average_decay == 0:
+            return
+        steps = self.counters["steps"]
+        decay = min(self.average_decay, steps / (steps + WARM_UP_STEPS))
+        trained = self.networks[self.generating].state_dict()
+        with torch.no_grad():
+            for name, average in self.generator.network.state_dict().items():
+                if average.is_floating_point():
+                    average.lerp_(trained[name], 1 - decay)
+                else:
+                    average.copy_(trained[name])
+
+    def save(self, folder: Path) -> None:
+        tensors = with_prefix("generator.", self.generator.tensors())
+        for name, network in self._further_networks().items():
+            tensors |= with_prefix(f"training.{name}.", dict(network.state_dict()))
+        for name, optimizer in self.optimizers.items():
+            tensors |= with_prefix(f"optimizer.{name}.", optimizer_tensors(optimizer))
+        tensors |= with_prefix("random.", {name: random.get_state() for name, random in self.randoms.items()})
+        write_checkpoint(folder, {**self._header(), "epoch": self.epoch, "counters": self.counters}, tensors)
+
+    def restore(self, folder: Path) -> None:
+        header, tensors = read_checkpoint(folder)
+        check_same(header, self._header())
+        self.generator.network.load_state_dict(without_prefix("generator.", tensors))
+        for name, network in self._further_networks().items():
+            network.load_state_dict(without_prefix(f"training.{name}.", tensors))
+        for name, optimizer in self.optimizers.items():
+            restore_optimizer(optimizer, without_prefix(f"optimizer.{name}.", tensors))
+        for name, random in self.randoms.items():
+            random.set_state(tensors[f"random.{name}"])
+        self.epoch, self.counters = header["epoch"], dict(header["counters"])
+
+    def _further_networks(self) -> dict[str, nn.Module]:
+        """All but the one that generates, which is saved as the generator."""
+        return {name: network for name, network in self.networks.items() if network is not self.generator.network}
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "model": self.name,
+            "config": to_dict(self.config),
+            "detector": detector_to_json(self.generator.detector),
+            "conditioning": self.generator.conditioning.to_json(),
+            **self.generator.constants(),
+        }
+
+
+def _give_random(network: nn.Module, random: torch.Generator) -> None:
+    for module in network.modules():
+        if isinstance(module, Dropout):
+            module.random = random
