@@ -37,6 +37,7 @@ from metrics.scorecards import scorecard_for
 from models import MODELS
 from models.checkpoint import load_generator
 from models.config import from_dict, to_dict
+from models.storage import hash_of
 from models.training import Rule
 
 Kind = Literal["model", "baseline", "untrained"]
@@ -74,8 +75,9 @@ class EntryPlan:
         seeds: Seeds of the trainings; all of them are judged.
         epochs: 0 for models without training and for untrained generators.
         epochs_label: The budget in words, such as "300 of the paper's 50 000 epochs".
-        checkpoint_rule: ``best_validation`` or ``last``.
+        checkpoint_rule: See ``models.training.Rule``.
         replay: Command that makes the entry again; None where there is none.
+        base: Checkpoint of the model that this one is built on, where it is built on one.
     """
 
     title: str
@@ -93,6 +95,7 @@ class EntryPlan:
     kind: Kind = "model"
     replay: str | None = None
     mlflow: Mapping[str, str] | None = None
+    base: Path | None = None
 
     @property
     def full_config(self) -> JsonObject:
@@ -115,6 +118,8 @@ class EntryPlan:
             "dataset": dataset.sha256,
             "scorecard": scorecard_for(dataset, self.scorecard).identity,
         }
+        if self.base is not None:
+            what["base"] = hash_of(self.base)
         label = self.preset if self.kind == "model" else f"{self.kind}.{self.preset}"
         return records.entry_id(self.model_name, label, what)
 
@@ -132,6 +137,7 @@ class EntryPlan:
                 scorecard=self.scorecard,
                 folder=root / self.id / f"seed-{seed}",
                 device=device,
+                base=self.base,
             )
             for seed in self.seeds
         ]

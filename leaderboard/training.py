@@ -11,24 +11,26 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from data_adapters.datasets import DatasetFiles
 from data_adapters.events import Events, InvalidEvents
-from leaderboard.records import JsonObject, read_json, write_atomically
+from leaderboard.records import InvalidEntry, JsonObject, read_json, write_atomically
 from metrics.judge import Judge
 from metrics.scorecard import Scorecard
 from metrics.scorecards import scorecard_for
 from models.base import GenerativeModel, TrainingDiverged
 from models.building import build_model
-from models.training import Rule, train
+from models.storage import hash_of
+from models.training import LAST_EPOCHS, SAMPLING_FRACTION_RULE, Evaluated, Rule, train
 
 RESULT_FILE, PROGRESS_FILE = "seed.json", "progress.json"
 
 SeedStatus = Literal["completed", "diverged", "failed"]
-Progress = Callable[[int, dict[str, float], float | None], None]
+Progress = Callable[[int, dict[str, float], Evaluated | None], None]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class SeedJob:
         config: Hyperparameters by name.
         epochs: Epochs in all; 0 for a generator that is not trained, and for models without training.
         evaluate_every: Epochs between two scores on the validation split.
-        checkpoint_rule: ``best_validation`` or ``last``; stated before the training begins.
+        checkpoint_rule: See ``models.training.Rule``; stated before the training begins.
         folder: Where everything of this seed is written; no other job writes there.
         base: Checkpoint of the model that this one is built on, where it is built on one.
     """
@@ -56,8 +58,17 @@ class SeedJob:
     device: str = "cpu"
     base: Path | None = None
 
+    @property
+    def epochs_done(self) -> int:
+        """As far as its folder tells, while it runs."""
+        path = self.folder / PROGRESS_FILE
+        with suppress(OSError, InvalidEntry):
+            return int(read_json(path)["history"][-1]["epoch"]) if path.exists() else 0
+        return 0
+
     def identity(self) -> JsonObject:
         """What the result depends on, as JSON; where it is stored does not count."""
+        base = {} if self.base is None else {"base": hash_of(self.base)}
         return {
             "model": self.model_name,
             "config": dict(self.config),
@@ -68,6 +79,7 @@ class SeedJob:
             "dataset": self.dataset.name,
             "file": None if self.dataset.file is None else self.dataset.file.name,
             "scorecard": self.scorecard,
+            **base,
         }
 
 
@@ -156,14 +168,16 @@ class ValidationScore:
         self.seed = seed
         self.judge = Judge(scorecard, validation, None)
 
-    def __call__(self, model: GenerativeModel) -> float:
+    def __call__(self, model: GenerativeModel) -> Evaluated:
         """Raises: TrainingDiverged if the model generates what no detector can measure."""
         noise_seed = 1_000_003 * (self.seed + 1) + model.epoch
         try:
             response = model.generate(self.validation.conditions, seed=noise_seed)
-            return self.judge.judge(response, errors=False).score.value
+            judgement = self.judge.judge(response, errors=False)
         except InvalidEvents as error:
             raise TrainingDiverged(f"epoch {model.epoch}: {error}") from error
+        sampling_fraction = judgement.components.get("response")
+        return Evaluated(judgement.score.value, None if sampling_fraction is None else sampling_fraction.value)
 
 
 class _Run:
@@ -209,12 +223,15 @@ class _Run:
             on_progress=self._after_epoch,
         )
 
-    def _after_epoch(self, epoch: int, losses: dict[str, float], score: float | None) -> None:
-        self.history.append({"epoch": epoch, "losses": losses, "score": score})
-        if score is not None and epoch < self.job.epochs:
+    def _after_epoch(self, epoch: int, losses: dict[str, float], evaluated: Evaluated | None) -> None:
+        record: JsonObject = {"epoch": epoch, "losses": losses, "score": None if evaluated is None else evaluated.score}
+        if evaluated is not None and self.job.checkpoint_rule == SAMPLING_FRACTION_RULE:
+            record["sampling_fraction_error"] = evaluated.sampling_fraction_error
+        self.history.append(record)
+        if evaluated is not None and epoch < self.job.epochs:
             self._keep(epoch)
         if self.on_progress is not None:
-            self.on_progress(epoch, losses, score)
+            self.on_progress(epoch, losses, evaluated)
 
     def _keep(self, epoch: int) -> None:
         """The state first, then the file that names it: an interruption at any moment leaves a whole pair."""
@@ -252,6 +269,9 @@ class _Run:
         best = scored[-1]
         if self.job.checkpoint_rule == "best_validation":
             best = min(scored, key=lambda record: float(record["score"]))
+        if self.job.checkpoint_rule == SAMPLING_FRACTION_RULE:
+            last = [record for record in scored if record["epoch"] > self.job.epochs - LAST_EPOCHS]
+            best = min(last, key=lambda record: float(record["sampling_fraction_error"]))
         stretch = max(start for start in self.stretches if start < best["epoch"])
         return replace(
             self.started,

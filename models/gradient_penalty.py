@@ -32,8 +32,9 @@ def gradient_penalty(
     Raises: ValueError if the two have different shapes.
     """
     if real.shape != generated.shape:
-        raise ValueError(f"real {tuple(real.shape)} and generated {tuple(generated.shape)} events; give the same shape")
-    place = torch.rand((len(real), *[1] * (real.dim() - 1)), generator=random, device=real.device)
+        raise ValueError(f"real {tuple(real.shape)}, generated {tuple(generated.shape)} events; give the same shape")
+    shape = (len(real), *[1] * (real.dim() - 1))
+    place = torch.rand(shape, generator=random, device=real.device, dtype=real.dtype)
     return penalty_at(critic, torch.lerp(generated.detach(), real, place), sidedness)
 
 

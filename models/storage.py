@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -60,6 +61,12 @@ def read_checkpoint(folder: Path, prefix: str = "") -> tuple[dict[str, Any], dic
 def read_header(folder: Path) -> dict[str, Any]:
     """What a checkpoint says of itself, without its tensors. Raises: UnreadableCheckpoint."""
     return read_checkpoint(folder, prefix="\0")[0]
+
+
+def hash_of(folder: Path) -> str:
+    """SHA-256 of the checkpoint in a folder. Raises: OSError if there is none."""
+    with (folder / FILE).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_same(header: Mapping[str, Any], expected: Mapping[str, Any]) -> None:

@@ -49,6 +49,9 @@ def parser(study: Study) -> argparse.ArgumentParser:
     add("--fix", action="append", default=[], metavar="NAME=VALUE", help="hold a hyperparameter (repeatable)")
     add("--data", metavar="FILE", help="own full-simulation file, folder, description (TOML), or a dataset's name")
     add("--twin", metavar="FILE", help="the same particles simulated again, for the floor of the metrics")
+    if study.built_on is not None:
+        base = f"trained {study.built_on.model} to build on, a checkpoint's folder (default: train one first)"
+        add("--base", metavar="FOLDER", help=base)
     add("--cache", metavar="FOLDER", help="sparse copy of a file larger than memory, made once on each machine")
     resources = flags.add_argument_group("resources")
     resources.add_argument("--cpus-per-trial", type=int, default=1, help="CPUs of a trial")
@@ -106,7 +109,8 @@ def _options(given: argparse.Namespace) -> Options:
         "preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler", "objective", "data", "twin",
         "cache", "cpus_per_trial", "gpus_per_trial", "concurrent",
     )  # fmt: skip
-    return Options(fix=_fixed(given.fix), **{name: getattr(given, name) for name in names})
+    chosen = {name: getattr(given, name) for name in names}
+    return Options(fix=_fixed(given.fix), base=getattr(given, "base", None), **chosen)
 
 
 def _fixed(pairs: Sequence[str]) -> dict[str, Any]:

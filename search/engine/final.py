@@ -15,9 +15,9 @@ from leaderboard.benchmark import Benchmark, EntryPlan, JudgedEntry, StudyFacts
 from leaderboard.pages import build_pages
 from leaderboard.pictures import draw_showers
 from leaderboard.ranking import tables
-from leaderboard.records import EntryExists, InvalidEntry, JsonObject, read_board, read_entry, read_json
+from leaderboard.records import EntryExists, JsonObject, read_board, read_entry
 from leaderboard.summary import comparison_sentences, summary_table
-from leaderboard.training import PROGRESS_FILE, SeedJob, SeedTraining, failed_seed, train_seed
+from leaderboard.training import SeedJob, SeedTraining, failed_seed, train_seed
 from models import MODELS
 from search.engine.ledger import Ledger
 from search.engine.objectives import SCORE_ALONE
@@ -34,9 +34,10 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 def final_plans(plan: Plan, ledger: Ledger, champion: Reevaluation) -> list[EntryPlan]:
     """Champion first, then the paper's configuration, unless they are the same."""
     role_of_best = "champion" if plan.objectives == SCORE_ALONE else f"champion by {', '.join(plan.objectives.names)}"
-    configs = {role_of_best: champion.config, "paper's configuration": plan.space.default}
+    role_of_default = default_role(plan)
+    configs = {role_of_best: champion.config, role_of_default: plan.space.default}
     if champion.config == plan.space.default:
-        configs = {"paper's configuration": plan.space.default}
+        configs = {role_of_default: plan.space.default}
     title = MODELS[plan.study.model].title
     return [
         EntryPlan(
@@ -57,11 +58,17 @@ def final_plans(plan: Plan, ledger: Ledger, champion: Reevaluation) -> list[Entr
             evaluate_every=plan.evaluate_every,
             epochs_label=plan.study.budget_label.format(epochs=f"{plan.epochs:,}".replace(",", NO_BREAK)),
             dataset=plan.data,
-            scorecard=plan.study.scorecard,
+            scorecard=plan.scorecard_name,
             checkpoint_rule=plan.study.checkpoint_rule,
+            base=plan.base,
         )
         for role, config in configs.items()
     ]
+
+
+def default_role(plan: Plan) -> str:
+    """What the configuration of the first trial is called."""
+    return f"paper's configuration at {plan.preset_name} size" if plan.preset.defaults else "paper's configuration"
 
 
 def train_and_judge(plan: Plan, entries: list[EntryPlan], tracker: Tracker, console: Console) -> list[str]:
@@ -77,7 +84,7 @@ def train_and_judge(plan: Plan, entries: list[EntryPlan], tracker: Tracker, cons
     trainings = _train(plan, [job for group in jobs.values() for job in group], console)
     with Display(console, "judging on the test split") as display:
         judging = _Judging(display, len(entries) + REFERENCE_ROWS)
-        benchmark = Benchmark(plan.board, plan.data, plan.study.scorecard, f"search {plan.name}", judging.step)
+        benchmark = Benchmark(plan.board, plan.data, plan.scorecard_name, f"search {plan.name}", judging.step)
         references = _references(plan, benchmark, entries[0], root)
         judged = [
             benchmark.judge_entry(entry, [t for t in trainings if t.folder in {job.folder for job in jobs[entry.id]}])
@@ -149,18 +156,11 @@ def _result(reference: ray.ObjectRef[SeedTraining], job: SeedJob) -> SeedTrainin
 
 
 def _show(display: Display, finished: list[SeedTraining], running: list[SeedJob], began: float) -> None:
-    done = len(finished) + sum(_epochs_done(job) / max(1, job.epochs) for job in running)
+    done = len(finished) + sum(job.epochs_done / max(1, job.epochs) for job in running)
     share = done / max(1, len(finished) + len(running))
     passed = time.monotonic() - began
     left = f"about {clock(passed / share - passed)} left" if share > 0.05 else f"{clock(passed)} passed"
     display.update(share, f"{len(finished)}/{len(finished) + len(running)} seeds trained · {left}")
-
-
-def _epochs_done(job: SeedJob) -> int:
-    path = job.folder / PROGRESS_FILE
-    with suppress(OSError, InvalidEntry):
-        return int(read_json(path)["history"][-1]["epoch"]) if path.exists() else 0
-    return 0
 
 
 def _track(tracker: Tracker, judged: JudgedEntry) -> None:

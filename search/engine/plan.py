@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 from rich.console import Console
 
@@ -21,13 +21,14 @@ from data_adapters.validation import validate
 from metrics.scorecard import Scorecard
 from metrics.scorecards import scorecard_for
 from models import MODELS
+from models.building import check_base, check_detector
+from models.storage import hash_of
 from search.engine.ledger import Ledger
 from search.engine.objectives import SCORE, SCORE_ALONE, Objectives, objectives_named
-from search.engine.study import Preset, SamplerName, Study, StudyError
+from search.engine.study import Preset, PresetName, SamplerName, Study, StudyError
 from search.engine.trial import TrialSetup
 from search.spaces import Space
 
-PresetName = Literal["laptop", "paper"]
 FREE_BYTES_NEEDED = 200 * 2**20
 
 
@@ -52,6 +53,7 @@ class Options:
     data: str | None = None
     twin: str | None = None
     cache: str | None = None
+    base: str | None = None
     cpus_per_trial: int = 1
     gpus_per_trial: float = 0.0
     concurrent: int | None = None
@@ -92,6 +94,7 @@ class Plan:
     folder: Path
     board: Path
     tracking_uri: str
+    base: Path | None = None
 
     @property
     def epochs(self) -> int:
@@ -144,7 +147,7 @@ class Plan:
     @property
     def script(self) -> str:
         """How the study's script is called."""
-        return f"python search/{self.study.name.replace('-', '_')}.py"
+        return self.study.script
 
     @property
     def command(self) -> str:
@@ -186,19 +189,25 @@ class Plan:
         return TrialSetup(
             model=self.study.model,
             data=self.data,
-            scorecard=self.study.scorecard,
+            scorecard=self.scorecard_name,
             epochs=self.epochs,
             evaluate_every=self.evaluate_every,
             trials_folder=(self.folder / "trials").resolve(),
             threads=self.options.cpus_per_trial,
             device="cuda" if self.options.gpus_per_trial else "cpu",
             objectives=self.objectives,
+            base=self.base,
         )
+
+    @property
+    def scorecard_name(self) -> str:
+        """Of the preset, or else of the study."""
+        return self.preset.scorecard or self.study.scorecard
 
     @property
     def scorecard(self) -> Scorecard:
         """The study's, or the generic one of the detector of one's own file."""
-        return scorecard_for(self.dataset, self.study.scorecard)
+        return scorecard_for(self.dataset, self.scorecard_name)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -206,7 +215,9 @@ class Plan:
 
         The score goes without saying: searches from before there were other objectives have this identity, too.
         """
-        objective = {} if self.objectives == SCORE_ALONE else {"objective": self.objectives.text}
+        further = {} if self.objectives == SCORE_ALONE else {"objective": self.objectives.text}
+        if self.study.built_on is not None:
+            further["base"] = "trained first" if self.options.base is None else hash_of(Path(self.options.base))
         return {
             "study": self.study.name,
             "model": self.study.model,
@@ -219,7 +230,7 @@ class Plan:
             "sampler": self.sampler,
             "seed": self.seed,
             "checkpoint_rule": self.study.checkpoint_rule,
-            **objective,
+            **further,
         }
 
     @property
@@ -234,35 +245,52 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
     """
     options.check()
     preset_name: PresetName = options.preset or ("paper" if options.gpus_per_trial else "laptop")
-    preset = study.paper if preset_name == "paper" else study.laptop
-    data = _data(study, options)
+    preset = study.preset(preset_name)
+    data = _data(study, preset, options)
     dataset = data.open()
+    check_detector(MODELS[study.model], dataset.detector)
+    base = _base(study, options)
     for file in (data.file, data.twin):
         if file is not None:
             check_file(file)
     check_readable(dataset)  # a damaged file must be noticed now, and not by every worker
-    objectives = objectives_named(options.objective, scorecard_for(dataset, study.scorecard))
+    objectives = objectives_named(options.objective, scorecard_for(dataset, preset.scorecard or study.scorecard))
     return Plan(
         study=study,
         options=options,
         preset_name=preset_name,
         preset=preset,
-        space=study.space.limit(preset.limits).fix(_typed(study.space, options.fix)),
+        space=study.space_at(preset).fix(_typed(study.space, options.fix)),
         dataset=dataset,
         data=data,
         objectives=objectives,
         folder=folder,
         board=output / "leaderboard",
         tracking_uri=tracking_uri or f"sqlite:///{(output / 'mlflow.db').resolve()}",
+        base=base,
     )
 
 
-def _data(study: Study, options: Options) -> DatasetFiles:
+def _base(study: Study, options: Options) -> Path | None:
+    """The checkpoint that was given, checked.
+
+    Raises: StudyError if the study needs none; UnreadableCheckpoint.
+    """
+    if options.base is None:
+        return None
+    if study.built_on is None:
+        raise StudyError(f"--base: {study.model} is built on no other model; leave it out")
+    base = Path(options.base).resolve()
+    check_base(MODELS[study.model], base)
+    return base
+
+
+def _data(study: Study, preset: Preset, options: Options) -> DatasetFiles:
     cache = _path(options.cache)
     if options.data is not None and options.data in DATASETS and not Path(options.data).exists():
         data = DatasetFiles(options.data, cache=cache)
     else:
-        data = DatasetFiles(study.dataset, _path(options.data), _path(options.twin), cache)
+        data = DatasetFiles(preset.dataset or study.dataset, _path(options.data), _path(options.twin), cache)
     if options.twin is not None and data.file is None:
         raise StudyError("--twin belongs to a file of one's own: give that with --data")
     return data
@@ -333,7 +361,7 @@ def recorded_options(folder: Path, given: Options) -> Options:
     """
     options = Options(**_record(folder)["options"])
     default = Options()
-    for name in ("preset", "epochs", "seed", "sampler", "fix", "data", "twin"):
+    for name in ("preset", "epochs", "seed", "sampler", "fix", "data", "twin", "base"):
         new, old = getattr(given, name), getattr(options, name)
         if new != getattr(default, name) and new != old:
             raise StudyError(

@@ -11,6 +11,7 @@ import ray
 from rich.console import Console
 
 from leaderboard.studies import StudyRecord, read_study, write_study
+from search.engine.base_training import with_base
 from search.engine.final import board_pages, final_plans, pictures, train_and_judge
 from search.engine.ledger import SCORED, Ledger
 from search.engine.objectives import SCORE_ALONE
@@ -38,6 +39,7 @@ def run_search(plan: Plan, console: Console, *, resumed: bool, ray_address: str 
     with lock(plan.folder), ray_session(ray_address):
         ledger = plan.ledger
         _announce(plan, ledger, console, resumed)
+        plan = with_base(plan, console)
         places = slots(plan)
         full_trial = _estimate(plan, ledger, places, console)
         tracker = Tracker(plan.folder / "tracking", plan.tracking_uri, plan.study.name, plan.artifacts)
@@ -178,7 +180,7 @@ def _study_parameters(plan: Plan) -> dict[str, Any]:
     return {
         **{name: value for name, value in plan.identity.items() if name not in ("dataset", "space", "scorecard")},
         "objective": plan.objectives.text,
-        "scorecard": plan.study.scorecard,
+        "scorecard": plan.scorecard_name,
         "scorecard_identity": plan.scorecard.identity[:12],
         "dataset_sha256": plan.dataset.sha256[:12],
         "trials": plan.trials,

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from search.spaces import Space
-from search.spaces.space import Limits
+from search.spaces.space import Limits, Value
 
+PresetName = Literal["laptop", "paper"]
 SamplerName = Literal["tpe", "random", "grid"]
 SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
-CheckpointRule = Literal["best_validation", "last"]
+CheckpointRule = Literal["best_validation", "last", "best_sampling_fraction_of_last_ten"]
 
 
 class StudyError(ValueError):
@@ -28,12 +29,17 @@ class Preset:
         evaluate_every: Epochs between two evaluations on validation.
         trials: Number of trials where neither trials nor hours are asked for.
         limits: Hyperparameters held within limits at this size.
+        defaults: Hyperparameters whose default, the first trial's, is another one at this size.
+        dataset, scorecard: Other ones than the study's: a cropped or coarser detector, a part of the energies.
     """
 
     epochs: int
     evaluate_every: int
     trials: int
     limits: Mapping[str, Limits] = field(default_factory=dict)
+    defaults: Mapping[str, Value] = field(default_factory=dict)
+    dataset: str = ""
+    scorecard: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class Study:
         first_rung: Share of the epochs after which a trial can first be stopped.
         final_seeds: Trainings from scratch of the champion and of the paper's configuration.
         checkpoint_rule: Which state of a final training is judged; fixed before it starts.
+        built_on: The study of the model whose trained generator this study's model needs.
     """
 
     name: str
@@ -64,6 +71,20 @@ class Study:
     final_seeds: int = 3
     checkpoint_rule: CheckpointRule = "best_validation"
     seed: int = 1
+    built_on: Study | None = None
+
+    @property
+    def script(self) -> str:
+        """How its script is called."""
+        return f"python search/{self.name.replace('-', '_')}.py"
+
+    def preset(self, name: PresetName) -> Preset:
+        """The preset of that name."""
+        return self.paper if name == "paper" else self.laptop
+
+    def space_at(self, preset: Preset) -> Space:
+        """What is searched at a size."""
+        return self.space.with_defaults(preset.defaults).limit(preset.limits)
 
 
 def derive_seed(*parts: int | str) -> int:

@@ -245,6 +245,16 @@ class Space:
         )
         return Space(self.model, parameters)
 
+    def with_defaults(self, values: Mapping[str, Value]) -> Space:
+        """The space with other defaults.
+
+        Raises: UnknownName; OutsideSpace for a default that it does not hold.
+        """
+        for name in values:
+            self[name]
+        parameters = tuple(replace(p, default=values.get(p.name, p.default)) for p in self.parameters)
+        return Space(self.model, parameters)
+
     def fix(self, values: Mapping[str, Any]) -> Space:
         """The space with some parameters held at one value, which becomes their default.
 

@@ -125,8 +125,12 @@ def test_the_best_epoch_is_the_one_in_the_checkpoint(trainings):
     assert trainings[0].validation_score == min(scores.values())
 
 
-@pytest.mark.parametrize("rule", ["best_validation", "last"])
-def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path, rule):
+@pytest.mark.parametrize(
+    ("rule", "repeated"),
+    # The last evaluation, and so the last state kept, was in epoch 2, but where each of the last ten is evaluated.
+    [("best_validation", [3, 4]), ("last", [3, 4]), ("best_sampling_fraction_of_last_ten", [4])],
+)
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path, rule, repeated):
     def interrupt(epoch: int, *_: object) -> None:
         if epoch == 3:
             raise KeyboardInterrupt
@@ -138,7 +142,7 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path, rule):
     assert read_seed(interrupted.folder) is None
     epochs: list[int] = []
     resumed = train_seed(interrupted, on_progress=lambda epoch, *_: epochs.append(epoch))
-    assert epochs == [3, 4]  # the last evaluation, and so the last state kept, was in epoch 2
+    assert epochs == repeated
     assert resumed.history == whole.history
     assert (resumed.best_epoch, resumed.validation_score) == (whole.best_epoch, whole.validation_score)
     conditions = DATASETS[FILES.name].split("validation").conditions

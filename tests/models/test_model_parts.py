@@ -19,7 +19,7 @@ from models.checkpoint import load_generator
 from models.initializers import INITIALIZERS
 from models.mean_shower import MeanShower, MeanShowerConfig
 from models.preprocessing import PREPROCESSINGS, Categories, Conditioning, Scaling, fractions
-from models.training import train
+from models.training import SAMPLING_FRACTION_RULE, Evaluated, Rule, train
 
 
 @pytest.mark.parametrize("name", PREPROCESSINGS)
@@ -161,12 +161,13 @@ class Scripted(MeanShower):
     """A model whose scores are known beforehand."""
 
     scores: tuple[float, ...] = (3.0, 1.0, 2.0)
+    errors: tuple[float | None, ...] = (0.1, 0.3, 0.2)
 
-    def score(self, _: GenerativeModel) -> float:
-        return self.scores[self.epoch - 1]
+    def score(self, _: GenerativeModel) -> Evaluated:
+        return Evaluated(self.scores[self.epoch - 1], self.errors[self.epoch - 1])
 
     def generate(
-        self, conditions: Mapping[str, NDArray[np.float64]], seed: int, batch_size: int = 10
+        self, conditions: Mapping[str, NDArray[np.float64]], seed: int, batch_size: int | None = 10
     ) -> NDArray[np.float32]:
         return super().generate(conditions, seed, batch_size) * np.float32(self.epoch)
 
@@ -176,12 +177,12 @@ def scripted(few_events: Events) -> Scripted:
     return Scripted(MeanShowerConfig(), few_events, seed=0)
 
 
-@pytest.mark.parametrize(("rule", "epoch"), [("best_validation", 2), ("last", 3)])
-def test_training_keeps_the_epoch_of_the_rule(rule: str, epoch: int, scripted: Scripted, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rule", "epoch"), [("best_validation", 2), ("last", 3), (SAMPLING_FRACTION_RULE, 1)])
+def test_training_keeps_the_epoch_of_the_rule(rule: Rule, epoch: int, scripted: Scripted, tmp_path: Path) -> None:
     seen: list[tuple[int, float | None]] = []
 
-    def on_progress(number: int, _: dict[str, float], score: float | None) -> None:
-        seen.append((number, score))
+    def on_progress(number: int, _: dict[str, float], evaluated: Evaluated | None) -> None:
+        seen.append((number, None if evaluated is None else evaluated.score))
 
     outcome = train(
         scripted,
@@ -189,7 +190,7 @@ def test_training_keeps_the_epoch_of_the_rule(rule: str, epoch: int, scripted: S
         evaluate=scripted.score,
         every=1,
         checkpoint_folder=tmp_path,
-        rule="best_validation" if rule == "best_validation" else "last",
+        rule=rule,
         on_progress=on_progress,
     )
     assert (outcome.epochs, outcome.best_epoch, outcome.checkpoint) == (3, epoch, tmp_path)
@@ -198,6 +199,20 @@ def test_training_keeps_the_epoch_of_the_rule(rule: str, epoch: int, scripted: S
     scripted.restore(tmp_path)
     assert scripted.epoch == epoch
     assert load_generator(tmp_path).detector == scripted.generator.detector
+
+
+def test_only_the_last_ten_epochs_compare_their_sampling_fraction(scripted: Scripted, tmp_path: Path) -> None:
+    scripted.scores, scripted.errors = (1.0,) * 14, (0.0, 0.0, 0.0, 0.0, 0.4, 0.3, *[0.5] * 8)
+    rule: Rule = "best_sampling_fraction_of_last_ten"
+    outcome = train(scripted, epochs=14, evaluate=scripted.score, every=7, checkpoint_folder=tmp_path, rule=rule)
+    assert outcome.best_epoch == 6
+    assert [record["epoch"] for record in outcome.history if record["score"] is not None] == list(range(5, 15))
+
+
+def test_a_detector_without_a_sampling_fraction_needs_another_rule(scripted: Scripted, tmp_path: Path) -> None:
+    scripted.errors = (None, None, None)
+    with pytest.raises(ValueError, match="choose another rule"):
+        train(scripted, epochs=3, evaluate=scripted.score, checkpoint_folder=tmp_path, rule=SAMPLING_FRACTION_RULE)
 
 
 def test_training_evaluates_every_few_epochs_and_at_the_end(scripted: Scripted, tmp_path: Path) -> None:
