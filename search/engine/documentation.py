@@ -97,10 +97,8 @@ def hyperparameters() -> str:
     """Every hyperparameter of every study: what the paper lists, and what is searched."""
     parts = ["\n# Hyperparameters\n"]
     for study in STUDIES.values():
-        limited = study.space.limit(study.laptop.limits)
-        parts.append(
-            f"\n## {study.title}\n\nModel `{study.model}`, study `search/{study.name.replace('-', '_')}.py`.\n"
-        )
+        limited = study.space_at(study.laptop)
+        parts.append(f"\n## {study.title}\n\nModel `{study.model}`, study `{study.script.split()[-1]}`.\n")
         parts.append(
             markdown_table(
                 ("hyperparameter", "meaning", "space", "paper's values", "paper's optimum", "preset laptop", "source"),
@@ -114,6 +112,8 @@ def _space_rows(space: Space, limited: Space) -> Iterator[Sequence[str]]:
     for row, parameter, narrow in zip(space.table(), space.parameters, limited.parameters, strict=True):
         name, searched, published, optimum, source = row
         laptop = "as the space" if narrow == parameter else narrow.describe()
+        if narrow.default != parameter.default:
+            laptop += f" (begins at {narrow.default})"
         yield name, parameter.title, searched, published, optimum, laptop, source
 
 

@@ -200,6 +200,11 @@ class Plan:
         )
 
     @property
+    def first_trial(self) -> str:
+        """What the first trial's configuration is: the paper's, unless the preset has other defaults."""
+        return f"paper at {self.preset_name} size" if self.preset.defaults else "paper"
+
+    @property
     def scorecard_name(self) -> str:
         """Of the preset, or else of the study."""
         return self.preset.scorecard or self.study.scorecard

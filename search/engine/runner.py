@@ -208,7 +208,7 @@ class SearchObserver(tune.Callback):
             self._running[start.number] = (trial.trial_id, time.monotonic())
             self._tracker.start(
                 trial_key(start.number),
-                f"trial {start.number:03d}" + (" (paper)" if start.number == 0 else ""),
+                f"trial {start.number:03d}" + (f" ({self._plan.first_trial})" if start.number == 0 else ""),
                 {**start.config, "seed": start.seed},
                 {"trial": str(start.number)},
                 parent="study",

@@ -29,6 +29,8 @@ class Sample:
         learning_epochs: How long that test trains; 0 where the detector has no incident energy.
         learning_events: What that test trains on; ``events`` by default.
         base: Gives the checkpoint of the model that this one is built on.
+        later: Hyperparameters that change nothing in the first epoch (the length of a step, a decay); each has a test
+            of its own.
     """
 
     events: Callable[[], Events]
@@ -37,6 +39,7 @@ class Sample:
     learning_epochs: int = 30
     learning_events: Callable[[], Events] | None = None
     base: Callable[[], Path] | None = None
+    later: frozenset[str] = frozenset()
 
 
 @lru_cache
@@ -53,7 +56,7 @@ def few_events(dataset: str, count: int = FEW) -> Events:
 
 
 ATLAS = "atlas-photons-geant4"
-ATLAS_EVENTS = {"events": partial(few_events, ATLAS), "learning_events": partial(training_events, ATLAS)}
+ATLAS_EVENTS = {"events": partial(few_events, ATLAS, 180), "learning_events": partial(training_events, ATLAS)}
 ATLAS_GAN_LEARNING = {
     "activation": "leaky_relu+softmax+relu",
     "learning_rate": 1e-3,
