@@ -118,16 +118,28 @@ def _space_rows(space: Space, limited: Space) -> Iterator[Sequence[str]]:
 
 
 def results(folder: Path) -> str:
-    """What the documented searches reached."""
+    """What the documented searches reached, detector by detector."""
+    studies = read_studies(folder)[0]
     parts = [
         "\n# Results of the documented searches\n",
-        "Made on two CPU cores with the sample that ships with the project, by the commands below, and judged on the",
-        "test split. The showers are Geant4 in a simplified geometry: these are not figures of the ATLAS experiment.\n",
+        "Made on two CPU cores with the samples that ship with the project, by the commands below, and judged on the",
+        "test split. The samples are simulated in simplified geometries: these are not figures of any experiment.",
+        "Every table is of one preset: `laptop` ones are smaller networks, detectors or budgets than the papers'.\n",
     ]
-    parts += [_study_line(study) for study in read_studies(folder)[0]]
-    parts.append("![Scores of the documented searches](results/scores.svg)\n")
-    parts += [_results_table(table) for table in tables(read_board(folder).entries)]
+    for table in tables(read_board(folder).entries):
+        parts += [_results_table(table), f"![Scores]({folder.name}/{table_folder(table)}/scores.svg)\n"]
+        parts += [_study_line(study) for study in studies if (study["name"], study["preset"]) in _searches(table)]
     return "\n".join(parts) + "\n"
+
+
+def table_folder(table: Table) -> str:
+    """Where the pictures of a table lie."""
+    return f"{table.dataset['name']}.{table.preset}"
+
+
+def _searches(table: Table) -> set[tuple[str, str]]:
+    """Name and preset of the searches whose entries a table holds."""
+    return {(row.entry["study"]["name"], table.preset) for row in table.rows if row.entry["kind"] == "model"}
 
 
 def _study_line(study: StudyRecord) -> str:
@@ -137,7 +149,9 @@ def _study_line(study: StudyRecord) -> str:
 
 def _results_table(table: Table) -> str:
     components = list(table.rows[0].entry["components"])
-    header = ("model", "score ± error", *components, "seeds", "trained for", "against the mean shower")
+    header = (
+        "model", "score ± error", *components, "seeds", "trained for", "against the mean event", "against untrained",
+    )  # fmt: skip
     rows = (
         (
             row.entry["title"],
@@ -145,21 +159,23 @@ def _results_table(table: Table) -> str:
             *(f"{row.entry['components'][name]['value']:.3g}" for name in components),
             str(len(row.entry["seeds"]) or "–"),
             row.entry["training"]["epochs_label"],
-            _against_mean_shower(row.entry),
+            _against("mean-shower", row.entry),
+            _against(f"{row.entry['model']['name']}.untrained", row.entry),
         )
         for row in table.rows
         if row.entry["score"] is not None
     )
     openings = max(row.entry["test_openings"] for row in table.rows)
     return (
-        f"\n{table.dataset['title']}, {table.scorecard['name']}, preset {table.preset}. "
+        f"\n## {table.dataset['title']}\n\nScorecard {table.scorecard['name']}, preset {table.preset}. "
         f"The test split was opened {openings} times for this board.\n\n" + markdown_table(header, rows)
     )
 
 
-def _against_mean_shower(entry: JsonObject) -> str:
+def _against(other: str, entry: JsonObject) -> str:
+    """Difference of the scores, and how many standard errors it is."""
     for comparison in entry["comparisons"]:
-        if comparison["with"].startswith("mean-shower"):
+        if comparison["with"].startswith(other):
             difference = with_error({"value": comparison["difference"], "error": comparison["error"]})
             return f"{difference} ({comparison['standard_errors']:+.1f} standard errors)"
     return ""
@@ -173,6 +189,7 @@ def _take_results(board: Path, folder: Path) -> None:
         shutil.copy(entry / "entry.json", folder / "entries" / entry.name / "entry.json")
     shutil.copytree(board / "studies", folder / "studies", dirs_exist_ok=True)
     for table in tables(read_board(board).entries):
-        draw_scores(table, folder / "scores.svg")
+        pictures = folder / table_folder(table)
+        draw_scores(table, pictures / "scores.svg")
         if table.ranked:
-            draw_showers(board, table.ranked[0].entry, folder)
+            draw_showers(board, table.ranked[0].entry, pictures)
