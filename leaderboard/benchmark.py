@@ -123,7 +123,7 @@ class EntryPlan:
         label = self.preset if self.kind == "model" else f"{self.kind}.{self.preset}"
         return records.entry_id(self.model_name, label, what)
 
-    def jobs(self, root: Path, device: str = "cpu") -> list[SeedJob]:
+    def jobs(self, root: Path, device: str = "cpu", *, compiled: bool = False) -> list[SeedJob]:
         """One training for each seed, in ``<root>/<entry id>/seed-<seed>``."""
         return [
             SeedJob(
@@ -138,6 +138,7 @@ class EntryPlan:
                 folder=root / self.id / f"seed-{seed}",
                 device=device,
                 base=self.base,
+                compiled=compiled,
             )
             for seed in self.seeds
         ]

@@ -44,6 +44,7 @@ class SeedJob:
         checkpoint_rule: See ``models.training.Rule``; stated before the training begins.
         folder: Where everything of this seed is written; no other job writes there.
         base: Checkpoint of the model that this one is built on, where it is built on one.
+        compiled: See ``models.building.build_model``.
     """
 
     model_name: str
@@ -57,6 +58,7 @@ class SeedJob:
     folder: Path
     device: str = "cpu"
     base: Path | None = None
+    compiled: bool = False
 
     @property
     def epochs_done(self) -> int:
@@ -133,7 +135,7 @@ def train_seed(job: SeedJob, on_progress: Progress | None = None) -> SeedTrainin
         _check_same_job(job.folder, identity, finished.job)
         return finished
     events = dataset.training_sample(job.seed, job.dataset.cache)
-    model = build_model(job.model_name, job.config, events, job.seed, job.device, job.base)
+    model = build_model(job.model_name, job.config, events, job.seed, job.device, job.base, compiled=job.compiled)
     started = SeedTraining(
         identity,
         job.seed,

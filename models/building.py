@@ -11,6 +11,7 @@ from data_adapters.events import Events, InvalidEvents
 from models.base import GenerativeModel, ModelSpec
 from models.checkpoint import load_generator
 from models.config import from_dict
+from models.network_model import NetworkModel
 from models.registry import MODELS
 from models.rows import TrainingSample
 from models.storage import UnreadableCheckpoint, read_header
@@ -23,12 +24,15 @@ def build_model(
     seed: int,
     device: str = "cpu",
     base: Path | None = None,
+    *,
+    compiled: bool = False,
 ) -> GenerativeModel:
     """A model ready for its first epoch.
 
     Args:
         config: Hyperparameters by name; those that are left out keep their defaults.
         base: Checkpoint of the model that this one is built on (``ModelSpec.built_on``).
+        compiled: Compile what can be; pays on GPUs.
     Raises: UnknownName; ValueError for a configuration that cannot be; InvalidEvents for a detector or a stream that
         the model does not take; UnreadableCheckpoint for a base that is missing or of another model.
     """
@@ -39,12 +43,13 @@ def build_model(
             f"{name} needs its training sample in memory, and this one comes as a stream because it is too large. "
             f"Give fewer events, or a model that trains on streams ({', '.join(_streaming())})"
         )
-    settings = from_dict(spec.config_class, config)
-    if spec.built_on is None:
-        return spec.build(settings, train, seed, device)
-    check_base(spec, base)
-    assert base is not None
-    return spec.build(settings, train, seed, device, base=load_generator(base, device))
+    further = {}
+    if spec.built_on is not None:
+        further["base"] = load_generator(check_base(spec, base), device)
+    model = spec.build(from_dict(spec.config_class, config), train, seed, device, **further)
+    if compiled and isinstance(model, NetworkModel):
+        model.compile()
+    return model
 
 
 def check_detector(spec: ModelSpec, detector: Detector) -> None:
@@ -54,8 +59,11 @@ def check_detector(spec: ModelSpec, detector: Detector) -> None:
         raise InvalidEvents(f"{spec.name} cannot be trained on {detector.name}: {reason}")
 
 
-def check_base(spec: ModelSpec, base: Path | None) -> None:
-    """Raises: UnreadableCheckpoint if a model that is built on another does not get a checkpoint of that."""
+def check_base(spec: ModelSpec, base: Path | None) -> Path:
+    """The checkpoint that a model is built on.
+
+    Raises: UnreadableCheckpoint if there is none, or it is of another model.
+    """
     if base is None:
         raise UnreadableCheckpoint(
             f"{spec.name} is built on a trained {spec.built_on}: give the folder of its checkpoint"
@@ -63,6 +71,7 @@ def check_base(spec: ModelSpec, base: Path | None) -> None:
     found = read_header(base)["model"]
     if found != spec.built_on:
         raise UnreadableCheckpoint(f"{base} holds {found}; {spec.name} is built on {spec.built_on}: give one of that")
+    return base
 
 
 def _streaming() -> list[str]:

@@ -86,11 +86,16 @@ class Dropout(nn.Module):
             return x
         if self.random is None:
             raise AssertionError("a model in training gives its dropout layers their random numbers")
-        kept = torch.empty_like(x).bernoulli_(1 - self.rate, generator=self.random)
-        return x * kept.div_(1 - self.rate)
+        kept: Tensor = _kept(x, self.rate, self.random)
+        return x * kept
 
     def extra_repr(self) -> str:
         return f"rate={self.rate}"
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # it cannot trace random numbers of one's own
+def _kept(x: Tensor, rate: float, random: torch.Generator) -> Tensor:
+    return torch.empty_like(x).bernoulli_(1 - rate, generator=random).div_(1 - rate)
 
 
 def activation(name: str, slope: float = 0.3) -> nn.Module:

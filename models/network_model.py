@@ -81,6 +81,8 @@ class NetworkGenerator(ShowerGenerator):
 class NetworkModel(GenerativeModel):
     """Networks in training.
 
+    ``compilable`` names those that ``torch.compile`` takes: not a critic whose gradient is differentiated again.
+
     Args:
         name: Under which the model is registered.
         generator: Holds the network that generates, which is ``networks[generating]``.
@@ -92,6 +94,7 @@ class NetworkModel(GenerativeModel):
     """
 
     generator: NetworkGenerator
+    compilable: tuple[str, ...] = ("generator",)
 
     def __init__(
         self,
@@ -122,6 +125,12 @@ class NetworkModel(GenerativeModel):
         for network in self.networks.values():
             network.to(self.device).train()
             _give_random(network, self.randoms["dropout"])
+
+    def compile(self) -> None:
+        """Let ``torch.compile`` fuse what the networks do; results change by rounding alone."""
+        for name in self.compilable:
+            if name in self.networks:
+                self.networks[name].compile()
 
     def step(self, batch: Tensor) -> Losses:
         """Train on one mini-batch of rows (B, W); each loss, detached.

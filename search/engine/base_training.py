@@ -56,5 +56,6 @@ def base_job(plan: Plan, study: Study) -> SeedJob:
         dataset=DatasetFiles(preset.dataset or study.dataset),
         scorecard=preset.scorecard or study.scorecard,
         folder=plan.folder.resolve() / "base",
-        device="cuda" if plan.options.gpus_per_trial else "cpu",
+        device=plan.device,
+        compiled=plan.compiled,
     )

@@ -57,6 +57,7 @@ def parser(study: Study) -> argparse.ArgumentParser:
     resources.add_argument("--cpus-per-trial", type=int, default=1, help="CPUs of a trial")
     resources.add_argument("--gpus-per-trial", type=float, default=0.0, help="GPUs of a trial, also a share of one")
     resources.add_argument("--concurrent", type=int, help="trials at the same time (default: as many as fit)")
+    resources.add_argument("--no-compile", action="store_true", help="do not compile networks on GPUs")
     resources.add_argument("--ray-address", help="Ray cluster to join (default: $RAY_ADDRESS, else this machine)")
     add("--output", type=Path, default=Path("runs"), help="where searches and the leaderboard are kept")
     add("--tracking-uri", help="MLflow server (default: an SQLite file in the output folder)")
@@ -108,6 +109,7 @@ def _options(given: argparse.Namespace) -> Options:
     names = (
         "preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler", "objective", "data", "twin",
         "cache", "cpus_per_trial", "gpus_per_trial", "concurrent",
+        "no_compile",
     )  # fmt: skip
     chosen = {name: getattr(given, name) for name in names}
     return Options(fix=_fixed(given.fix), base=getattr(given, "base", None), **chosen)

@@ -80,7 +80,7 @@ def train_and_judge(plan: Plan, entries: list[EntryPlan], tracker: Tracker, cons
     Raises: KeyboardInterrupt from the user.
     """
     root = plan.folder.resolve() / "final"
-    jobs = {entry.id: entry.jobs(root, plan.setup.device) for entry in entries}
+    jobs = {entry.id: entry.jobs(root, plan.device, compiled=plan.compiled) for entry in entries}
     trainings = _train(plan, [job for group in jobs.values() for job in group], console)
     with Display(console, "judging on the test split") as display:
         judging = _Judging(display, len(entries) + REFERENCE_ROWS)

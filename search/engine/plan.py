@@ -57,6 +57,7 @@ class Options:
     cpus_per_trial: int = 1
     gpus_per_trial: float = 0.0
     concurrent: int | None = None
+    no_compile: bool = False
 
     def check(self) -> None:
         """Raises: StudyError for a number that makes no sense."""
@@ -194,10 +195,21 @@ class Plan:
             evaluate_every=self.evaluate_every,
             trials_folder=(self.folder / "trials").resolve(),
             threads=self.options.cpus_per_trial,
-            device="cuda" if self.options.gpus_per_trial else "cpu",
+            device=self.device,
             objectives=self.objectives,
             base=self.base,
+            compiled=self.compiled,
         )
+
+    @property
+    def device(self) -> str:
+        """Where the networks are trained."""
+        return "cuda" if self.options.gpus_per_trial else "cpu"
+
+    @property
+    def compiled(self) -> bool:
+        """On a CPU, compiling takes longer than it saves in a trial."""
+        return self.device == "cuda" and not self.options.no_compile
 
     @property
     def first_trial(self) -> str:

@@ -47,6 +47,7 @@ class TrialSetup:
         streamed_events: Of a sample that is streamed, train on so many events an epoch; None for all.
         objectives: What the search minimises.
         base: Checkpoint of the model that this one is built on, where it is built on one.
+        compiled: See ``models.building.build_model``.
     """
 
     model: str
@@ -60,6 +61,7 @@ class TrialSetup:
     streamed_events: int | None = None
     objectives: Objectives = SCORE_ALONE
     base: Path | None = None
+    compiled: bool = False
 
     @property
     def timings(self) -> int:
@@ -170,7 +172,7 @@ def validation(data: DatasetFiles, scorecard: str) -> tuple[Events, Judge]:
 def model_of(setup: TrialSetup, hyperparameters: dict[str, Any], seed: int) -> GenerativeModel:
     """The model of a configuration, ready to train on the study's training split."""
     train = _training_data(setup, seed)
-    return build_model(setup.model, hyperparameters, train, seed, setup.device, setup.base)
+    return build_model(setup.model, hyperparameters, train, seed, setup.device, setup.base, compiled=setup.compiled)
 
 
 class TrialRun:

@@ -134,6 +134,16 @@ def test_without_an_average_the_trained_network_generates(events: Events) -> Non
     assert toy.generator.network.training
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:The .grad attribute:UserWarning")  # of torch
+def test_compiled_networks_learn_the_same_but_for_rounding(events: Events) -> None:
+    plain, compiled = trained(events, 0), trained(events, 0)
+    compiled.compile()
+    losses = [toy.train_epoch()["square"] for toy in (plain, compiled)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert plain.networks["generator"].state_dict().keys() == compiled.networks["generator"].state_dict().keys()
+
+
 def test_every_network_counts_once(events: Events) -> None:
     toy = trained(events, 0)
     generator = sum(parameter.numel() for parameter in toy.networks["generator"].parameters())
