@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -110,6 +111,12 @@ class EventStream:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def select(self, which: NDArray[np.bool_]) -> EventStream:
+        """A stream of the events of a mask (N,) alone, with the same seed and cache. Raises: ValueError for none."""
+        part = copy(self)
+        part.rows = _checked_rows(self.source, self.rows[which])
+        return part
 
     def batches(self, batch_size: int, epoch: int, first_batch: int = 0) -> Iterator[Batch]:
         """The batches of an epoch; each event comes once, the last batch holds what is left.

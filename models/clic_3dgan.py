@@ -1,0 +1,327 @@
+"""3DGAN: a convolutional GAN for showers in a volume of cells, with constraints from physics.
+
+Source: Khattak et al., doi:10.1109/ACCESS.2021.3101946, sections IV and V; layer sizes from the public PyTorch
+implementation, the share of switched labels (0.05) from the public Keras code (``models.clic_3dgan_networks`` for the
+networks). What is seen of an image is its cell energies in GeV to the power p.
+
+A step takes a batch of full simulation and trains the discriminator on it, then on generated showers of the same
+conditions, then the generator, ``generator_steps`` times with fresh noise. The loss is
+W_G·BCE + W_P·MAPE(E_P) + W_A·MAE(θ) + W_E·MAPE(E_sum): of these the real/fake logit and the energy of the particle are
+trained outputs of the discriminator; the angle and the energy sum are computed from the generated image in GeV, and so
+are of no consequence to the discriminator. The truth is the condition, and for E_sum the simulated shower at that
+condition, event by event; it is the denominator of the percentage errors.
+
+Training has two steps: in its first ``first_step_epochs`` epochs it sees the events from ``first_step_low`` to
+``first_step_high`` alone. A sample without any such event is taken whole from the beginning.
+
+Our choices: the networks are told the energy in units of 100 GeV and the angle in rad as in the public code, other
+conditions scaled to [0, 1]; a detector whose angle cannot be measured has no term for it; β₁ of Adam (0.5).
+"""
+
+# Axes: B events of a mini-batch, V cells, C encoded conditions, Z latent dimensions.
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from data_adapters.detector import ENERGY_UNITS, Detector, detector_from_json
+from data_adapters.events import Events
+from data_adapters.streaming import Batch
+from models.adversarial import OBJECTIVES, Labels
+from models.base import ModelSpec, ShowerGenerator
+from models.clic_3dgan_networks import Discriminator, Generator, Sizes
+from models.config import Config, from_dict, number, whole
+from models.layers import building
+from models.network_model import Losses, NetworkGenerator, NetworkModel, autocast
+from models.optimizers import OptimizerName, build_optimizer, decay_learning_rate
+from models.physics_terms import absolute_error, percentage_error
+from models.preprocessing import Affine, Conditioning, Part, needs_energy_and_numbers, required_energy
+from models.rows import Encode, TrainingRows, TrainingSample
+from models.volume import THETA, Volume, energy_sum, measured_angle, needs_volume
+
+NAME = "clic-3dgan"
+ENERGY_UNIT_GEV = 100.0
+CROSS_ENTROPY = OBJECTIVES["js"]
+
+
+@dataclass(frozen=True)
+class Clic3dganConfig(Config):
+    """Hyperparameters; the defaults are the paper's, or else those of its public code."""
+
+    latent_dim: int = whole(254)
+    coarse_filters: int = whole(8)
+    upsampling: int = whole(6)
+    generator_convolutions: int = whole(7, minimum=4)
+    generator_first_filters: int = whole(8)
+    generator_filters: int = whole(6)
+    generator_kernel_change: int = whole(0, minimum=-5)
+    discriminator_convolutions: int = whole(4)
+    discriminator_first_filters: int = whole(16)
+    discriminator_filters: int = whole(8)
+    discriminator_kernel_change: int = whole(0, minimum=-5)
+    dropout: float = number(0.2)
+    leaky_slope: float = number(0.3)
+    power: float = number(0.85, positive=True)
+    adversarial_weight: float = number(3.0)
+    energy_weight: float = number(0.1)
+    angle_weight: float = number(25.0)
+    sum_weight: float = number(0.1)
+    label_switch: float = number(0.05)
+    label_noise: float = number(0.0)
+    generator_steps: int = whole(2)
+    batch_size: int = whole(64)
+    optimizer: OptimizerName = "rmsprop"
+    generator_learning_rate: float = number(1e-3, positive=True)
+    discriminator_learning_rate: float = number(1e-3, positive=True)
+    beta_1: float = number(0.5)
+    learning_rate_decay: float = number(0.0)
+    first_step_epochs: int = whole(130, minimum=0)
+    first_step_low: float = number(100.0)
+    first_step_high: float = number(200.0)
+    average_decay: float = number(0.0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    @property
+    def sizes(self) -> Sizes:
+        """Those of the networks."""
+        return Sizes(**{field.name: getattr(self, field.name) for field in fields(Sizes)})
+
+
+def clic_3dgan_conditioning(train: TrainingSample) -> Conditioning:
+    """Energy in units of 100 GeV first, then the angle in rad, and other conditions scaled to [0, 1]."""
+    energy = required_energy(train.detector)
+    parts: list[Part] = [Affine(energy.name, 0.0, ENERGY_UNIT_GEV / _gev(energy.unit))]
+    for condition, part in zip(train.detector.conditions, Conditioning.fitted(train, False).parts, strict=True):
+        angle = condition.name == THETA and condition.unit == "rad"
+        if not condition.energy:
+            parts.append(Affine(THETA) if angle else part)
+    return Conditioning(tuple(parts))
+
+
+def _gev(unit: str) -> float:
+    return ENERGY_UNITS[unit] / ENERGY_UNITS["GeV"]
+
+
+def to_power(cells: NDArray[np.float32], volume: Volume, power: float) -> Tensor:
+    """Cell energies (B, V) in the unit of the detector to what the networks see, float32."""
+    return (torch.from_numpy(cells) * volume.gev).pow_(power)
+
+
+def to_energy(images: Tensor, power: float) -> Tensor:
+    """The inverse, to energies in GeV; of any shape."""
+    return images.float().pow(1 / power)
+
+
+class Clic3dganGenerator(NetworkGenerator):
+    """Generator network, power law and volume."""
+
+    network: Generator
+    generation_batch = 32
+
+    def __init__(self, config: Clic3dganConfig, detector: Detector, conditioning: Conditioning, device: str) -> None:
+        self.config, self.volume = config, Volume(detector)
+        network = Generator(config.latent_dim + conditioning.width, self.volume.shape, config.sizes)
+        super().__init__(network, detector, conditioning, config.latent_dim, device)
+
+    def normalised(self, encoded: Tensor, noise: Tensor) -> Tensor:
+        with autocast(self.device, self.config.precision):
+            images = self.network(torch.cat((encoded, noise), dim=1))
+        return self.volume.cells(to_energy(images, self.config.power)) / self.volume.gev
+
+    def normalisation(self, conditions: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+        """Ones: the networks see energies, not fractions of the incident energy."""
+        return np.ones(len(next(iter(conditions.values()))), dtype=np.float32)
+
+
+def image_rows(volume: Volume, conditioning: Conditioning, power: float) -> Encode:
+    """Encodes events as images to the power p, E_sum [GeV] and conditions, (B, V + 1 + C)."""
+
+    def encode(events: Events | Batch) -> Tensor:
+        total = torch.from_numpy(events.response.sum(axis=1, keepdims=True, dtype=np.float64)) * volume.gev
+        images = to_power(events.response, volume, power)
+        return torch.cat((images, total.float(), conditioning.encode(events.conditions)), dim=1)
+
+    return encode
+
+
+class TwoSteps:
+    """What is trained on in which epoch: events of few energies first, then all."""
+
+    def __init__(self, config: Clic3dganConfig, train: TrainingSample, encode: Encode, device: str) -> None:
+        self.train, self.encode, self.device = train, encode, device
+        self.few = _between(train, config.first_step_low, config.first_step_high)
+        self.first_epochs = config.first_step_epochs if self.few.any() else 0
+        self._kept: tuple[bool, TrainingRows] | None = None
+
+    def rows(self, epoch: int) -> TrainingRows:
+        """Those of an epoch; one of the two samples is kept at a time."""
+        first = epoch < self.first_epochs and not self.few.all()
+        if self._kept is None or self._kept[0] != first:
+            self._kept = None
+            sample = self.train.select(self.few) if first else self.train
+            self._kept = first, TrainingRows(sample, self.encode, self.device)
+        return self._kept[1]
+
+
+def _between(train: TrainingSample, low: float, high: float) -> NDArray[np.bool_]:
+    """Which events have an energy between two, in GeV; shape (N,)."""
+    energy = required_energy(train.detector)
+    gev = train.conditions[energy.name] * _gev(energy.unit)
+    return np.asarray((gev >= low) & (gev <= high))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the loss knows of B events.
+
+    Attributes:
+        images: Simulated cells to the power p, shape (B, 1, X, Y, Z).
+        total: E_sum of the simulated shower [GeV], shape (B,).
+        conditions: Encoded, shape (B, C); the energy is the first [100 GeV].
+        angle: Angle of incidence [rad], shape (B,); None where it is no part of the loss.
+    """
+
+    images: Tensor
+    total: Tensor
+    conditions: Tensor
+    angle: Tensor | None
+
+    @property
+    def energy(self) -> Tensor:
+        """Of the particle, in units of 100 GeV, shape (B,)."""
+        return self.conditions[:, 0]
+
+
+class Clic3dgan(NetworkModel):
+    """Generator and discriminator in training."""
+
+    compilable = ("generator", "discriminator")
+    config: Clic3dganConfig
+
+    def __init__(self, config: Clic3dganConfig, train: TrainingSample, seed: int, device: str = "cpu") -> None:
+        conditioning = clic_3dgan_conditioning(train)
+        with building(seed, "networks"):
+            generator = Clic3dganGenerator(config, train.detector, conditioning, device)
+            discriminator = Discriminator(generator.volume.shape, config.sizes).to(device)
+        networks = {"generator": generator.network, "discriminator": discriminator}
+        self.rates = {
+            "generator": config.generator_learning_rate,
+            "discriminator": config.discriminator_learning_rate,
+        }
+        self.volume = generator.volume
+        self.places = self.volume.places if self.volume.has_angle else None
+        self.angle_column = [part.name for part in conditioning.parts].index(THETA) if self.places else None
+        self.labels = Labels(switched=config.label_switch, noise=config.label_noise)
+        self.steps = TwoSteps(config, train, image_rows(self.volume, conditioning, config.power), device)
+        optimizers = {
+            name: build_optimizer(config.optimizer, network.parameters(), self.rates[name], config.beta_1)
+            for name, network in networks.items()
+        }
+        super().__init__(
+            NAME,
+            config,
+            generator,
+            networks,
+            optimizers,
+            self.steps.rows(0),
+            batch_size=config.batch_size,
+            seed=seed,
+            average_decay=config.average_decay,
+        )
+
+    def batches(self) -> Iterable[Tensor]:
+        self.rows = self.steps.rows(self.epoch)
+        return super().batches()
+
+    def step(self, batch: Tensor) -> Losses:
+        self._decay()
+        told = self._told(batch)
+        real = self.discriminator_loss(told, told.images, real=True)
+        self.minimise("discriminator", real)
+        with torch.no_grad():
+            generated = self._generate(told)
+        fake = self.discriminator_loss(told, generated, real=False)
+        self.minimise("discriminator", fake)
+        for _ in range(self.config.generator_steps):
+            losses = self.generator_losses(told, self._generate(told))
+            self.minimise("generator", self._weighted(losses))
+        return {"discriminator": (real + fake).detach(), **losses}
+
+    def _told(self, batch: Tensor) -> Told:
+        cells = self.generator.detector.num_cells
+        conditions = batch[:, cells + 1 :]
+        angle = None if self.angle_column is None else conditions[:, self.angle_column]
+        return Told(self.volume.images(batch[:, :cells]), batch[:, cells], conditions, angle)
+
+    def _generate(self, told: Told) -> Tensor:
+        """Generated images to the power p, at the conditions of the simulated ones."""
+        noise = self.noise(len(told.total), self.config.latent_dim)
+        with autocast(self.device, self.config.precision):
+            images: Tensor = self.networks["generator"](torch.cat((told.conditions, noise), dim=1))
+        return images.float()
+
+    def _judge(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logit of being real and energy of the particle, (B,) each."""
+        with autocast(self.device, self.config.precision):
+            logit, energy = self.networks["discriminator"](images)
+        return logit.float(), energy.float()
+
+    def discriminator_loss(self, told: Told, images: Tensor, *, real: bool) -> Tensor:
+        """The terms of the loss that the discriminator can lower, for simulated or for generated images."""
+        logit, energy = self._judge(images)
+        adversarial = CROSS_ENTROPY.critic(logit, real, self.labels, self.randoms["labels"])
+        error = percentage_error(energy, told.energy)
+        return self.config.adversarial_weight * adversarial + self.config.energy_weight * error
+
+    def generator_losses(self, told: Told, images: Tensor) -> Losses:
+        """The terms of the generator's loss, by name, without their weights."""
+        logit, energy = self._judge(images)
+        physical = to_energy(images, self.config.power)
+        losses = {
+            "adversarial": CROSS_ENTROPY.generator(logit),
+            "energy": percentage_error(energy, told.energy),
+            "sum": percentage_error(energy_sum(physical), told.total),
+        }
+        if self.places is not None and told.angle is not None:
+            losses["angle"] = absolute_error(measured_angle(physical, self.places), told.angle)
+        return losses
+
+    def _weighted(self, losses: Losses) -> Tensor:
+        weights = {name: getattr(self.config, f"{name}_weight") for name in losses}
+        return torch.stack([weights[name] * value for name, value in losses.items()]).sum()
+
+    def _decay(self) -> None:
+        for name, optimizer in self.optimizers.items():
+            decay_learning_rate(optimizer, self.rates[name], self.config.learning_rate_decay, self.counters["steps"])
+
+
+def load_clic_3dgan(header: Mapping[str, Any], tensors: Mapping[str, Tensor], device: str) -> ShowerGenerator:
+    """The generator of a checkpoint."""
+    config = from_dict(Clic3dganConfig, header["config"])
+    conditioning = Conditioning.from_json(header["conditioning"])
+    with building(0, "replaced by the checkpoint's"):
+        generator = Clic3dganGenerator(config, detector_from_json(header["detector"]), conditioning, device)
+    generator.network.load_state_dict(dict(tensors))
+    return generator
+
+
+def refuses(detector: Detector) -> str | None:
+    """Why a detector cannot be taken; None if it can."""
+    return needs_energy_and_numbers(detector) or needs_volume(detector)
+
+
+CLIC_3DGAN = ModelSpec(
+    name=NAME,
+    title="3DGAN",
+    config_class=Clic3dganConfig,
+    build=Clic3dgan,
+    load=load_clic_3dgan,
+    source="doi:10.1109/ACCESS.2021.3101946, sections IV and V",
+    refuses=refuses,
+)
