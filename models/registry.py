@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from data_adapters.registry import Registry
+from models.airshower_wgan import AIRSHOWER_WGAN
 from models.atlas_gan import ATLAS_GAN
 from models.atlas_vae import ATLAS_VAE
 from models.mean_shower import MEAN_SHOWER
 
-MODELS = Registry("model", ATLAS_GAN, ATLAS_VAE, MEAN_SHOWER)
+MODELS = Registry("model", AIRSHOWER_WGAN, ATLAS_GAN, ATLAS_VAE, MEAN_SHOWER)

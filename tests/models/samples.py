@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data_adapters.datasets import DATASETS
 from data_adapters.events import Events
@@ -16,6 +17,16 @@ from models.base import GenerativeModel
 from models.building import build_model
 
 FEW = 100
+
+
+def total_response(response: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sum of the cells (N, V), shape (N,)."""
+    return np.asarray(response.sum(axis=1))
+
+
+def log_signals(response: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sum of log₁₀(1 + S), for air showers: one station near the axis has most of the signal of all."""
+    return np.asarray(np.log10(1 + response).sum(axis=1))
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,7 @@ class Sample:
         learning: Hyperparameters for the test that the response follows the energy, beside ``config``.
         learning_epochs: How long that test trains; 0 where the detector has no incident energy.
         learning_events: What that test trains on; ``events`` by default.
+        follows: Of responses (N, V), what follows the energy, (N,); their total by default.
         base: Gives the checkpoint of the model that this one is built on.
         later: Hyperparameters that change nothing in the first epoch (the length of a step, a decay); each has a test
             of its own.
@@ -38,6 +50,7 @@ class Sample:
     learning: Mapping[str, Any] = field(default_factory=dict)
     learning_epochs: int = 30
     learning_events: Callable[[], Events] | None = None
+    follows: Callable[[NDArray[np.float32]], NDArray[np.float32]] = total_response
     base: Callable[[], Path] | None = None
     later: frozenset[str] = frozenset()
 
@@ -64,7 +77,28 @@ ATLAS_GAN_LEARNING = {
     "training_ratio": 2,
 }
 
+AIRSHOWER_WGAN_CONFIG = {
+    "latent_dim": 8,
+    "seed_units": 16,
+    "generator_maps": 8,
+    "critic_maps": 8,
+    "constrainer_maps": 4,
+    "constrainer_layers": 2,
+    "training_ratio": 2,
+    "batch_size": 16,
+    "learning_rate": 3e-3,
+}
+
 SAMPLES: dict[str, Sample] = {
+    "airshower-wgan": Sample(
+        events=partial(few_events, "airshower-data-patterns"),
+        config=AIRSHOWER_WGAN_CONFIG,
+        learning={"batch_size": 32, "constrainer_weight": 0.01},
+        learning_epochs=4,
+        learning_events=partial(training_events, "airshower-data-patterns"),
+        follows=log_signals,
+        later=frozenset({"decay"}),
+    ),
     "atlas-gan": Sample(**ATLAS_EVENTS, learning=ATLAS_GAN_LEARNING),
     "atlas-vae": Sample(**ATLAS_EVENTS, learning={"learning_rate": 1e-3}),
     "mean-shower": Sample(**ATLAS_EVENTS, learning_epochs=1),
