@@ -6,6 +6,7 @@ from data_adapters.registry import Registry
 from models.airshower_wgan import AIRSHOWER_WGAN
 from models.atlas_gan import ATLAS_GAN
 from models.atlas_vae import ATLAS_VAE
+from models.lhcb_single_track import LHCB_SINGLE_TRACK
 from models.mean_shower import MEAN_SHOWER
 
-MODELS = Registry("model", AIRSHOWER_WGAN, ATLAS_GAN, ATLAS_VAE, MEAN_SHOWER)
+MODELS = Registry("model", AIRSHOWER_WGAN, ATLAS_GAN, ATLAS_VAE, LHCB_SINGLE_TRACK, MEAN_SHOWER)

@@ -15,6 +15,7 @@ from data_adapters.datasets import DATASETS
 from data_adapters.events import Events
 from models.base import GenerativeModel
 from models.building import build_model
+from tests.models.lhcb_samples import PIONS, showers_around_the_impact
 
 FEW = 100
 
@@ -89,6 +90,29 @@ AIRSHOWER_WGAN_CONFIG = {
     "learning_rate": 3e-3,
 }
 
+# Only labels that are exchanged at random give the critic's last bias a gradient: it moves no difference of means.
+SINGLE_TRACK = {
+    "generator_filters": 16,
+    "critic_filters": 4,
+    "batch_size": 8,
+    "latent_dim": 4,
+    "critic_steps": 2,
+    "critic_learning_rate": 1e-3,
+    "generator_learning_rate": 1e-3,
+    "random_labels": 0.1,
+}
+SINGLE_TRACK_LEARNING = {
+    "generator_filters": 32,
+    "critic_filters": 8,
+    "generator_layers": 2,
+    "batch_size": 16,
+    "critic_steps": 1,
+    "critic_learning_rate": 2e-3,
+    "generator_learning_rate": 2e-3,
+    "random_labels": 0.0,
+    "average_decay": 0.9,
+}
+
 SAMPLES: dict[str, Sample] = {
     "airshower-wgan": Sample(
         events=partial(few_events, "airshower-data-patterns"),
@@ -101,6 +125,12 @@ SAMPLES: dict[str, Sample] = {
     ),
     "atlas-gan": Sample(**ATLAS_EVENTS, learning=ATLAS_GAN_LEARNING),
     "atlas-vae": Sample(**ATLAS_EVENTS, learning={"learning_rate": 1e-3}),
+    "lhcb-single-track": Sample(
+        events=partial(few_events, PIONS, 60),
+        config=SINGLE_TRACK,
+        learning=SINGLE_TRACK_LEARNING,
+        learning_events=showers_around_the_impact,
+    ),
     "mean-shower": Sample(**ATLAS_EVENTS, learning_epochs=1),
 }
 

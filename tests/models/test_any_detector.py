@@ -47,7 +47,7 @@ def as_stream(events: Events) -> EventStream:
         return events.response[start:stop]
 
     source = EventSource(
-        Path("memory"), "memory", DETECTOR, events.conditions, events.identity, read, "response", chunk_rows=16
+        Path("memory"), "memory", events.detector, events.conditions, events.identity, read, "response", chunk_rows=16
     )
     return EventStream(source, seed=1)
 

@@ -91,7 +91,7 @@ class TestEverySpace:
         assert all(all(cell for cell in row) for row in rows)
 
     def test_an_unknown_name_offers_the_nearest(self, space: Space) -> None:
-        with pytest.raises(UnknownName, match="Nearest: 'learning_rate'"):
+        with pytest.raises(UnknownName, match=r"Nearest: '\w*learning_rate'"):
             space.validate({"learning_rat": 1e-3})
 
 
