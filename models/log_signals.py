@@ -21,20 +21,21 @@ class LogSignals:
     """log₁₀(1 + S / unit), and back.
 
     Attributes:
-        unit: In the unit of the detector; the inverse makes what lies below it zero: no signal.
+        unit: In the unit of the detector.
+        least: The inverse makes what lies below it zero: no signal.
         largest: The inverse gives no larger ones.
     """
 
     unit: float
+    least: float
     largest: float
 
     @classmethod
     def of_cells(cls, response: NDArray[np.float32]) -> LogSignals:
-        """For cells that are empty or hold at least a threshold: the unit is a tenth of the least signal of (N, V)."""
+        """For cells (N, V) that are empty or hold at least a threshold: a tenth of it is the unit, and the least."""
         seen = response[response > 0]
-        if not seen.size:
-            return cls(1.0, 1.0)
-        return cls(float(seen.min()) / UNITS_OF_THE_LEAST, LARGEST_OVER_SEEN * float(seen.max()))
+        unit = float(seen.min()) / UNITS_OF_THE_LEAST if seen.size else 1.0
+        return cls(unit, unit, largest_of(response))
 
     def forward(self, signals: Tensor) -> Tensor:
         """Signals in the unit of the detector to what networks see, float32."""
@@ -44,7 +45,7 @@ class LogSignals:
         """Back to the unit of the detector, float32; never negative."""
         highest = float(np.log10(1.0 + self.largest / self.unit))
         signals = self.unit * (torch.pow(10.0, values.double().clamp(max=highest)) - 1.0)
-        return torch.where(signals >= self.unit, signals, 0.0).float()
+        return torch.where(signals >= self.least, signals, 0.0).float()
 
     def to_json(self) -> dict[str, float]:
         """Plain values; ``from_json`` is its inverse."""
@@ -53,3 +54,8 @@ class LogSignals:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> LogSignals:
         return cls(**values)
+
+
+def largest_of(response: NDArray[np.float32]) -> float:
+    """What no generated signal exceeds: ten times the largest of the training sample (N, V)."""
+    return LARGEST_OVER_SEEN * (float(response.max()) or 1.0)

@@ -230,7 +230,7 @@ class TestSignals:
         assert (signals.inverse(signals.forward(torch.tensor([0.09, 0.11]) * least)) > 0).tolist() == [False, True]
 
     def test_stays_finite(self) -> None:
-        signals = LogSignals(1.0, 1e3)
+        signals = LogSignals(1.0, 0.5, 1e3)
         assert signals.inverse(torch.tensor([-5.0, 1e9])).tolist() == [0.0, pytest.approx(1e3)]
 
     def test_generated_signals_return_to_the_unit_of_the_detector(self) -> None:
