@@ -113,6 +113,16 @@ SINGLE_TRACK_LEARNING = {
     "average_decay": 0.9,
 }
 
+ALICE_TRACKS_CONFIG = {
+    "latent_dim": 8,
+    "dense_units": 32,
+    "lstm_units": 8,
+    "channels": 4,
+    "batch_size": 25,
+    "growth_epochs": 0.1,
+    "fade_epochs": 0.1,
+}
+
 SAMPLES: dict[str, Sample] = {
     "airshower-wgan": Sample(
         events=partial(few_events, "airshower-data-patterns"),
@@ -122,6 +132,9 @@ SAMPLES: dict[str, Sample] = {
         learning_events=partial(training_events, "airshower-data-patterns"),
         follows=log_signals,
         later=frozenset({"decay"}),
+    ),
+    "alice-tracks": Sample(
+        events=partial(few_events, "alice-tracks-geant4"), config=ALICE_TRACKS_CONFIG, learning_epochs=0
     ),
     "atlas-gan": Sample(**ATLAS_EVENTS, learning=ATLAS_GAN_LEARNING),
     "atlas-vae": Sample(**ATLAS_EVENTS, learning={"learning_rate": 1e-3}),
