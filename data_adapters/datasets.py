@@ -19,7 +19,8 @@ from data_adapters.detector import Detector
 from data_adapters.events import Events
 from data_adapters.problems import Problem, UnreadableFile
 from data_adapters.registry import Registry
-from data_adapters.source import FLOAT32_BYTES, EventSource
+from data_adapters.regrid import Regrid, regridded
+from data_adapters.source import FLOAT32_BYTES, EventSource, join
 from data_adapters.splits import Split, places_of, rows_of_split
 from data_adapters.streaming import EventStream
 
@@ -43,6 +44,8 @@ class Dataset:
         independent: Other particles, for calibrating metrics; or None.
         provenance: What made the files and what was simplified, in a sentence for every page.
         layout: Name of the adapter; None for what the file itself tells.
+        further_training: Files whose train split is trained on, too; validation and test are those of the main sample.
+        regrid: What part of the detector is kept, and how many of its cells become one; None for all as they are.
     """
 
     name: str
@@ -53,6 +56,8 @@ class Dataset:
     provenance: str
     layout: str | None = None
     fresh: Path | None = None
+    further_training: tuple[Path, ...] = ()
+    regrid: Regrid | None = None
 
     @property
     def detector(self) -> Detector:
@@ -68,15 +73,27 @@ class Dataset:
         twin = () if self.twin_source is None else self.twin_source.files
         for file in (*self.source.files, *twin):
             _add_file(digest, file)
+        if self.regrid is not None:
+            digest.update(repr(self.regrid).encode())
         return digest.hexdigest()
 
     @cached_property
     def source(self) -> EventSource:
-        """The main sample, unread.
+        """The main sample, and behind it what else is trained on; unread.
 
         Raises: UnreadableFile.
         """
-        return open_events(self.file, self.layout)
+        sources = [self._open(file) for file in (self.file, *self.further_training)]
+        return sources[0] if len(sources) == 1 else join(sources, self.file)
+
+    def _open(self, file: Path) -> EventSource:
+        source = open_events(file, self.layout)
+        return source if self.regrid is None else regridded(source, self.regrid)
+
+    @cached_property
+    def _num_judged(self) -> int:
+        """Events of the main sample, which come first."""
+        return len(self._open(self.file)) if self.further_training else len(self.source)
 
     @cached_property
     def twin_source(self) -> EventSource | None:
@@ -92,7 +109,7 @@ class Dataset:
         return None if self.fresh is None else self._simulated_again(self.fresh)
 
     def _simulated_again(self, file: Path) -> EventSource:
-        again = open_events(file, self.layout)
+        again = self._open(file)
         if again.detector != self.detector or not np.isin(again.identity, self.source.identity).all():
             raise UnreadableFile(
                 file,
@@ -107,7 +124,7 @@ class Dataset:
         """The sample of other particles. Raises: ValueError if there is none."""
         if self.independent is None:
             raise ValueError(f"{self.name} has no independent sample")
-        return open_events(self.independent, self.layout).read()
+        return self._open(self.independent).read()
 
     def split(self, name: Split) -> Events:
         """Events for training or validation.
@@ -148,6 +165,8 @@ class Dataset:
         Raises: UnreadableFile if the sample is so small that the split is empty.
         """
         rows = rows_of_split(self.source.identity, name)
+        if name != "train":
+            rows = rows[rows < self._num_judged]
         if len(rows) == 0:
             raise UnreadableFile(
                 self.file,
@@ -187,6 +206,8 @@ class Dataset:
             independent=None,
             provenance=f"Read from {file.name}; nothing is known about how it was made.",
             layout=None,
+            further_training=(),
+            regrid=None,
         )
 
 
@@ -237,6 +258,28 @@ def _clic_electrons(energies: str, title: str) -> Dataset:
 
 CLIC_ELECTRONS_100_200_GEV = _clic_electrons("100_200GeV", "100 to 200 GeV")
 CLIC_ELECTRONS_2_500_GEV = _clic_electrons("2_500GeV", "2 to 500 GeV")
+
+# Both training samples of 3DGAN: it is first trained on the smaller range, and judged on the whole one.
+CLIC_ELECTRONS_TWO_STEPS = replace(
+    CLIC_ELECTRONS_2_500_GEV,
+    name="clic-electrons-two-steps",
+    title=f"{CLIC_ELECTRONS_2_500_GEV.title}; more events of 100 to 200 GeV to train on",
+    further_training=(CLIC_ELECTRONS_100_200_GEV.file,),
+)
+
+# Without the flanks, where hardly any energy lies, and the last layer: small enough to train on without a GPU.
+CLIC_ELECTRONS_COARSE = replace(
+    CLIC_ELECTRONS_100_200_GEV,
+    name="clic-electrons-coarse",
+    title=f"{CLIC_ELECTRONS_100_200_GEV.title}; cells of 15.3 mm",
+    regrid=Regrid(
+        name="clic-electrons-coarse",
+        title="CLIC/LCD electromagnetic calorimeter, electrons, central part in 5 × 9 × 8 cells of 15.3 mm",
+        first=(18, 12, 0),
+        last=(33, 39, 24),
+        merged=(3, 3, 3),
+    ),
+)
 
 WITHOUT_DATA_FILES = "Geant4 11.4.p1 with physics models that need no data files, in a simplified geometry"
 
@@ -307,6 +350,8 @@ DATASETS = Registry(
     ATLAS_PHOTONS_GEANT4,
     CLIC_ELECTRONS_100_200_GEV,
     CLIC_ELECTRONS_2_500_GEV,
+    CLIC_ELECTRONS_TWO_STEPS,
+    CLIC_ELECTRONS_COARSE,
     LHCB_PIONS_GEANT4,
     LHCB_EVENTS_GEANT4,
     ALICE_TRACKS_GEANT4,
