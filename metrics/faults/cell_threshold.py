@@ -25,6 +25,7 @@ CELL_THRESHOLD = Fault(
     # About the median of filled cells (CLIC); above what is soft but common (LHCb, stations of the array).
     strengths={
         "clic-electrons": 5e-4,
+        "clic-electrons-coarse": 1e-3,
         "lhcb-tracks": 20.0,
         "lhcb-events": 20.0,
         "airshower-array": 3.0,

@@ -12,7 +12,7 @@ from metrics.scorecard import Scorecard
 from metrics.scorecards.airshower_array import AIRSHOWER_ARRAY_V1, AIRSHOWER_PATTERN_V1
 from metrics.scorecards.alice_tracks import ALICE_TRACKS_V1
 from metrics.scorecards.atlas_photons import ATLAS_PHOTONS_V1
-from metrics.scorecards.clic_electrons import CLIC_ELECTRONS_V1
+from metrics.scorecards.clic_electrons import CLIC_ELECTRONS_COARSE_V1, CLIC_ELECTRONS_V1
 from metrics.scorecards.generic import generic_scorecard
 from metrics.scorecards.lhcb_events import LHCB_EVENTS_V1
 from metrics.scorecards.lhcb_tracks import LHCB_TRACKS_V1
@@ -21,6 +21,7 @@ SCORECARDS: Registry[Scorecard] = Registry(
     "scorecard",
     ATLAS_PHOTONS_V1,
     CLIC_ELECTRONS_V1,
+    CLIC_ELECTRONS_COARSE_V1,
     LHCB_TRACKS_V1,
     LHCB_EVENTS_V1,
     ALICE_TRACKS_V1,

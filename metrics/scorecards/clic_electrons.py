@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from metrics.scorecard import ConditionAxis, Scorecard
 
 CLIC_ELECTRONS_V1 = Scorecard(
@@ -47,4 +49,18 @@ CLIC_ELECTRONS_V1 = Scorecard(
         "correlation": 0.23235963189892817,
     },
     reported=("gromov_wasserstein", "chi2_ndf", "separation_power"),
+)
+
+# The same for the central part of the detector in cells of 15.3 mm; scales measured on clic-electrons-coarse.
+CLIC_ELECTRONS_COARSE_V1 = replace(
+    CLIC_ELECTRONS_V1,
+    name="clic-electrons-coarse-v1",
+    title="CLIC-like electrons in cells of 15.3 mm: sampling fraction, moments, profiles and angle",
+    detector="clic-electrons-coarse",
+    scales={
+        "bmre": 0.4715883537683248,
+        "response": 0.013465987098808916,
+        "wasserstein": 0.9237838931364265,
+        "correlation": 0.2674657876588105,
+    },
 )
