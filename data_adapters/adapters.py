@@ -11,6 +11,7 @@ from data_adapters.adapter import Adapter
 from data_adapters.description import SUFFIX, Description, NamedLayout, description_beside, read_description
 from data_adapters.formats.registry import FORMATS, open_arrays
 from data_adapters.layouts.airshower import AIRSHOWER_ARRAY, AIRSHOWER_PATTERN
+from data_adapters.layouts.airshower_refinement import AIRSHOWER_REFINEMENT
 from data_adapters.layouts.alice_hdf5 import ALICE_HDF5
 from data_adapters.layouts.alice_root import ALICE_ROOT
 from data_adapters.layouts.arena_hdf5 import ARENA_HDF5
@@ -41,6 +42,7 @@ ADAPTERS: Registry[Adapter] = Registry(
     LHCB_EVENTS,
     ALICE_HDF5,
     ALICE_ROOT,
+    AIRSHOWER_REFINEMENT,
     AIRSHOWER_ARRAY,
     AIRSHOWER_PATTERN,
     DESCRIBED,

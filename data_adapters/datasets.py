@@ -344,6 +344,17 @@ _DATA, _SIMULATION = "30 % muons", "70 % muons and half the noise and fluctuatio
 AIRSHOWER_DATA = _airshower("data", "data, traces", _DATA)
 AIRSHOWER_DATA_PATTERNS = _airshower("data", "data, integrated signals", _DATA, "airshower-pattern", "-patterns")
 AIRSHOWER_SIMULATION = _airshower("simulation", "simulation, traces", _SIMULATION)
+AIRSHOWER_REFINEMENT = Dataset(
+    name="airshower-refinement",
+    title="air showers on a surface array, 1 to 100 EeV, data, with the traces of their simulation",
+    file=SAMPLES / "airshower_refinement.toml",  # names the two files
+    twin=None,
+    independent=None,
+    provenance=(
+        "The parameterised simulation of arXiv:1708.00647, twice, as in arXiv:1802.03325: 30 % muons as data; 70 % "
+        "muons and half the noise and fluctuations as their simulation. Vertical protons with one depth of maximum."
+    ),
+)
 
 DATASETS = Registry(
     "dataset",
@@ -358,6 +369,7 @@ DATASETS = Registry(
     AIRSHOWER_DATA,
     AIRSHOWER_DATA_PATTERNS,
     AIRSHOWER_SIMULATION,
+    AIRSHOWER_REFINEMENT,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from data_adapters.registry import Registry
+from models.airshower_refiner import AIRSHOWER_REFINER
 from models.airshower_wgan import AIRSHOWER_WGAN
 from models.alice_tracks import ALICE_TRACKS
 from models.atlas_gan import ATLAS_GAN
@@ -10,4 +11,4 @@ from models.atlas_vae import ATLAS_VAE
 from models.lhcb_single_track import LHCB_SINGLE_TRACK
 from models.mean_shower import MEAN_SHOWER
 
-MODELS = Registry("model", AIRSHOWER_WGAN, ALICE_TRACKS, ATLAS_GAN, ATLAS_VAE, LHCB_SINGLE_TRACK, MEAN_SHOWER)
+MODELS = Registry("model", AIRSHOWER_REFINER, AIRSHOWER_WGAN, ALICE_TRACKS, ATLAS_GAN, ATLAS_VAE, LHCB_SINGLE_TRACK, MEAN_SHOWER)

@@ -118,7 +118,7 @@ def _open(
     needed: dict[str, tuple[int, ...]] = {key: shape, ENERGY: ()}
     if CORE in arrays.keys():  # noqa: SIM118
         needed[CORE] = (2,)
-    num_events = _check(arrays, needed)
+    num_events = check_arrays(arrays, needed)
     columns = {name: arrays.read(name, 0, num_events).astype(np.float64) for name in needed if name != key}
     energy = columns.pop(ENERGY).reshape(-1)
     problems = impossible_values(energy, PRIMARY_ENERGY, ENERGY, "Give it in EeV")
@@ -136,7 +136,7 @@ def _open(
     )
 
 
-def _check(arrays: ArrayFile, needed: dict[str, tuple[int, ...]]) -> int:
+def check_arrays(arrays: ArrayFile, needed: dict[str, tuple[int, ...]]) -> int:
     """Number of events, after all arrays were looked at.
 
     Raises: UnreadableFile with every array that is missing, of a wrong shape or type, or of another length.

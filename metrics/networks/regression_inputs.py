@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.events import Events
-from data_adapters.layouts.airshower import AIRSHOWER_ARRAY_DETECTOR, AIRSHOWER_PATTERN_DETECTOR, TIME_BINS
+from data_adapters.layouts.airshower import TIME_BINS
 from metrics.networks.inputs import Scaling, blocks, layer_sums, logarithm, typical_hit
+from metrics.observables.airshower_array import has_traces, is_array
 
 SMALLEST_TOTAL = 1e-3  # of the median; an event without response has a logarithm all the same
 
@@ -43,9 +44,9 @@ def regression_inputs(training: Events, tested: Events) -> RegressionInputs:
     cells (blocks beyond 4096). All are scaled by the training sample.
     """
     detector = tested.detector
-    if detector in (AIRSHOWER_ARRAY_DETECTOR, AIRSHOWER_PATTERN_DETECTOR):
+    if is_array(detector):
         signals = np.log10(1 + tested.response.astype(np.float64))
-        time_bins = TIME_BINS if detector == AIRSHOWER_ARRAY_DETECTOR else 1
+        time_bins = TIME_BINS if has_traces(detector) else 1
         return RegressionInputs("aixnet", signals, np.zeros(len(tested)), time_bins)
     sums, total = _sums(training)
     tested_sums, tested_total = _sums(tested)

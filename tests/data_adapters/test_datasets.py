@@ -30,6 +30,8 @@ every_layout = pytest.mark.parametrize("name", ADAPTERS)
 @every_dataset
 class TestEveryDataset:
     def test_is_recognised_by_its_keys(self, dataset: Dataset) -> None:
+        if dataset.layout is None:
+            return  # a description says what it is
         found = recognise(dataset.file).name
         assert found == dataset.layout or {found, dataset.layout} == {"airshower-array", "airshower-pattern"}
 

@@ -123,7 +123,25 @@ ALICE_TRACKS_CONFIG = {
     "fade_epochs": 0.1,
 }
 
+AIRSHOWER_REFINER_CONFIG = {
+    "residual_blocks": 2,
+    "refiner_maps": 4,
+    "encoder_maps": 4,
+    "critic_maps": 2,
+    "critic_layers": 2,
+    "training_ratio": 2,
+    "iterations_per_epoch": 2,
+    "batch_size": 16,
+    "learning_rate": 1e-3,
+}
+
 SAMPLES: dict[str, Sample] = {
+    "airshower-refiner": Sample(
+        events=partial(few_events, "airshower-refinement", 60),
+        config=AIRSHOWER_REFINER_CONFIG,
+        learning_epochs=2,
+        follows=log_signals,
+    ),
     "airshower-wgan": Sample(
         events=partial(few_events, "airshower-data-patterns"),
         config=AIRSHOWER_WGAN_CONFIG,
