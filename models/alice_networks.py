@@ -25,6 +25,7 @@ from models.progressive import Growing, GrowingCritic, GrowingGenerator
 KERNEL_INITIALIZER = "glorot_uniform"
 MOST_DOUBLINGS = 3  # of channels on the way from the track to the latent space
 LSTM_GATES = 4
+MIDDLE, SPREAD = 0.5, 0.15  # of scaled coordinates: mean and standard deviation
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -52,7 +53,7 @@ class TrackNetwork(nn.Module):
 class JudgingNetwork(nn.Module):
     """Scaled tracks (B, W, 3) and conditions (B, C) to logits (B, 1), or to what an encoder says of the latent space.
 
-    Convolutions see conditions as further planes of the image of the track.
+    Coordinates come in with mean 0 and deviation 1; convolutions see conditions as further planes of the image.
     """
 
     def __init__(self, layers: nn.Module, planes: bool) -> None:
@@ -61,11 +62,12 @@ class JudgingNetwork(nn.Module):
 
     def forward(self, scaled: Tensor, told: Tensor) -> Tensor:
         """See the class."""
+        points = (scaled - MIDDLE) / SPREAD
         if self.planes:
-            planes = told[:, :, None, None].expand(-1, -1, *scaled.shape[1:])
-            inputs = torch.cat((scaled[:, None], planes), dim=1)
+            planes = told[:, :, None, None].expand(-1, -1, *points.shape[1:])
+            inputs = torch.cat((points[:, None], planes), dim=1)
         else:
-            inputs = torch.cat((scaled.flatten(1), told), dim=1)
+            inputs = torch.cat((points.flatten(1), told), dim=1)
         output: Tensor = self.layers(inputs)
         return output
 

@@ -17,6 +17,7 @@ PAPER = (
     "section 5"
 )
 SOURCE = f"{PAPER}; the fit is ours, the paper does not give one"
+WITHOUT_HELIX_MM = 2500.0  # half of the chamber: no track must not look like a perfect one
 SINGLE = ("fitted", "curvature", "azimuth", "dip", "impact")
 
 Floats = NDArray[np.float64]
@@ -69,13 +70,17 @@ def residuals(sample: Sample) -> Floats:
 
 
 def residual_mean(sample: Sample) -> Floats:
-    """Mean over the points of a track [mm], shape (N,); 0 without a helix."""
-    return np.asarray(residuals(sample).sum(axis=1) / _num_points(sample))
+    """Mean over the points of a track [mm], shape (N,); 2500 without a helix."""
+    return _with_helix(sample, residuals(sample).sum(axis=1) / _num_points(sample))
 
 
 def residual_rms(sample: Sample) -> Floats:
-    """Root mean square over the points of a track [mm], shape (N,); 0 without a helix."""
-    return np.asarray(np.sqrt((residuals(sample) ** 2).sum(axis=1) / _num_points(sample)))
+    """Root mean square over the points of a track [mm], shape (N,); 2500 without a helix."""
+    return _with_helix(sample, np.sqrt((residuals(sample) ** 2).sum(axis=1) / _num_points(sample)))
+
+
+def _with_helix(sample: Sample, values: Floats) -> Floats:
+    return np.where(helices_of(sample).fitted, values, WITHOUT_HELIX_MM)
 
 
 def _num_points(sample: Sample) -> Floats:
@@ -122,7 +127,7 @@ HELIX_RESIDUAL = Family(
         "distance of each point to the helix of the least squares (circle in the bending plane, then a line of z "
         "against its arc, each of the least squares of the distances to it); mean and root mean square over a track, "
         "and mean over tracks at each place. 0 is not perfect: full simulation scatters and is smeared. A place nearer "
-        "than 400 mm to the beam holds no point; tracks of fewer than 4 points have no helix and count as 0"
+        "than 400 mm to the beam holds no point; tracks of fewer than 4 points have no helix and count as 2500 mm"
     ),
     unit="mm",
     detectors="tracks of 159 points, x, y and z in mm",
