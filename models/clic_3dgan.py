@@ -2,12 +2,14 @@
 
 Source: Khattak et al., doi:10.1109/ACCESS.2021.3101946, sections IV and V; layer sizes from the public PyTorch
 implementation, the share of switched labels (0.05) from the public Keras code (``models.clic_3dgan_networks`` for the
-networks). What is seen of an image is its cell energies in GeV to the power p.
+networks). What is seen of an image is its cell energies in GeV to the power p, after a division by the mean sampling
+fraction (``models.rows.response_scale``), as in the files of the public code, whose energy sums are 50 times those of
+the paper.
 
 A step takes a batch of full simulation and trains the discriminator on it, then on generated showers of the same
 conditions, then the generator, ``generator_steps`` times with fresh noise. The loss is
 W_G·BCE + W_P·MAPE(E_P) + W_A·MAE(θ) + W_E·MAPE(E_sum): of these the real/fake logit and the energy of the particle are
-trained outputs of the discriminator; the angle and the energy sum are computed from the generated image in GeV, and so
+trained outputs of the discriminator; the angle and the energy sum are computed from the generated image, and so
 are of no consequence to the discriminator. The truth is the condition, and for E_sum the simulated shower at that
 condition, event by event; it is the denominator of the percentage errors.
 
@@ -15,7 +17,9 @@ Training has two steps: in its first ``first_step_epochs`` epochs it sees the ev
 ``first_step_high`` alone. A sample without any such event is taken whole from the beginning.
 
 Our choices: the networks are told the energy in units of 100 GeV and the angle in rad as in the public code, other
-conditions scaled to [0, 1]; a detector whose angle cannot be measured has no term for it; β₁ of Adam (0.5).
+conditions scaled to [0, 1]; a detector whose angle cannot be measured has no term for it; β₁ of Adam (0.5). At the end
+of each epoch the generator's batch normalisation gets its means and variances anew, from generated batches: the running
+ones are of weights that have changed since, or were never averaged, and move the energy sum by several percent.
 """
 
 # Axes: B events of a mini-batch, V cells, C encoded conditions, Z latent dimensions.
@@ -28,7 +32,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from data_adapters.detector import ENERGY_UNITS, Detector, detector_from_json
 from data_adapters.events import Events
@@ -42,11 +46,12 @@ from models.network_model import Losses, NetworkGenerator, NetworkModel, autocas
 from models.optimizers import OptimizerName, build_optimizer, decay_learning_rate
 from models.physics_terms import absolute_error, percentage_error
 from models.preprocessing import Affine, Conditioning, Part, needs_energy_and_numbers, required_energy
-from models.rows import Encode, TrainingRows, TrainingSample
+from models.rows import Encode, TrainingRows, TrainingSample, response_scale
 from models.volume import THETA, Volume, energy_sum, measured_angle, needs_volume
 
 NAME = "clic-3dgan"
 ENERGY_UNIT_GEV = 100.0
+SETTLED_ON = 512  # events
 CROSS_ENTROPY = OBJECTIVES["js"]
 
 
@@ -80,7 +85,7 @@ class Clic3dganConfig(Config):
     generator_learning_rate: float = number(1e-3, positive=True)
     discriminator_learning_rate: float = number(1e-3, positive=True)
     beta_1: float = number(0.5)
-    learning_rate_decay: float = number(0.0)
+    decay: float = number(0.0)
     first_step_epochs: int = whole(130, minimum=0)
     first_step_low: float = number(100.0)
     first_step_high: float = number(200.0)
@@ -108,13 +113,13 @@ def _gev(unit: str) -> float:
     return ENERGY_UNITS[unit] / ENERGY_UNITS["GeV"]
 
 
-def to_power(cells: NDArray[np.float32], volume: Volume, power: float) -> Tensor:
-    """Cell energies (B, V) in the unit of the detector to what the networks see, float32."""
-    return (torch.from_numpy(cells) * volume.gev).pow_(power)
+def to_power(cells: NDArray[np.float32], unit: float, power: float) -> Tensor:
+    """Cells (B, V), which are multiples of ``unit``, to what the networks see, float32."""
+    return (torch.from_numpy(cells) * unit).pow_(power)
 
 
 def to_energy(images: Tensor, power: float) -> Tensor:
-    """The inverse, to energies in GeV; of any shape."""
+    """The inverse, without the unit; of any shape."""
     return images.float().pow(1 / power)
 
 
@@ -124,27 +129,34 @@ class Clic3dganGenerator(NetworkGenerator):
     network: Generator
     generation_batch = 32
 
-    def __init__(self, config: Clic3dganConfig, detector: Detector, conditioning: Conditioning, device: str) -> None:
-        self.config, self.volume = config, Volume(detector)
+    def __init__(
+        self, config: Clic3dganConfig, detector: Detector, conditioning: Conditioning, scale: float, device: str
+    ) -> None:
+        self.config, self.volume, self.response_scale = config, Volume(detector), scale
         network = Generator(config.latent_dim + conditioning.width, self.volume.shape, config.sizes)
         super().__init__(network, detector, conditioning, config.latent_dim, device)
 
     def normalised(self, encoded: Tensor, noise: Tensor) -> Tensor:
         with autocast(self.device, self.config.precision):
             images = self.network(torch.cat((encoded, noise), dim=1))
-        return self.volume.cells(to_energy(images, self.config.power)) / self.volume.gev
+        return self.volume.cells(to_energy(images, self.config.power))
+
+    @property
+    def unit(self) -> float:
+        """What a cell that holds 1 is in the GeV of the images, before the power."""
+        return self.volume.gev / self.response_scale
 
     def normalisation(self, conditions: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-        """Ones: the networks see energies, not fractions of the incident energy."""
-        return np.ones(len(next(iter(conditions.values()))), dtype=np.float32)
+        """The same for all events: the networks see energies, not fractions of the incident energy."""
+        return np.full(len(next(iter(conditions.values()))), 1 / self.unit, dtype=np.float32)
 
 
-def image_rows(volume: Volume, conditioning: Conditioning, power: float) -> Encode:
-    """Encodes events as images to the power p, E_sum [GeV] and conditions, (B, V + 1 + C)."""
+def image_rows(conditioning: Conditioning, unit: float, power: float) -> Encode:
+    """Encodes events as images to the power p, E_sum and conditions, (B, V + 1 + C)."""
 
     def encode(events: Events | Batch) -> Tensor:
-        total = torch.from_numpy(events.response.sum(axis=1, keepdims=True, dtype=np.float64)) * volume.gev
-        images = to_power(events.response, volume, power)
+        total = torch.from_numpy(events.response.sum(axis=1, keepdims=True, dtype=np.float64)) * unit
+        images = to_power(events.response, unit, power)
         return torch.cat((images, total.float(), conditioning.encode(events.conditions)), dim=1)
 
     return encode
@@ -182,7 +194,7 @@ class Told:
 
     Attributes:
         images: Simulated cells to the power p, shape (B, 1, X, Y, Z).
-        total: E_sum of the simulated shower [GeV], shape (B,).
+        total: E_sum of the simulated shower, in the GeV of the images, shape (B,).
         conditions: Encoded, shape (B, C); the energy is the first [100 GeV].
         angle: Angle of incidence [rad], shape (B,); None where it is no part of the loss.
     """
@@ -207,7 +219,7 @@ class Clic3dgan(NetworkModel):
     def __init__(self, config: Clic3dganConfig, train: TrainingSample, seed: int, device: str = "cpu") -> None:
         conditioning = clic_3dgan_conditioning(train)
         with building(seed, "networks"):
-            generator = Clic3dganGenerator(config, train.detector, conditioning, device)
+            generator = Clic3dganGenerator(config, train.detector, conditioning, response_scale(train), device)
             discriminator = Discriminator(generator.volume.shape, config.sizes).to(device)
         networks = {"generator": generator.network, "discriminator": discriminator}
         self.rates = {
@@ -217,8 +229,9 @@ class Clic3dgan(NetworkModel):
         self.volume = generator.volume
         self.places = self.volume.places if self.volume.has_angle else None
         self.angle_column = [part.name for part in conditioning.parts].index(THETA) if self.places else None
+        self._seen: list[Tensor] = []  # conditions of the first batches of an epoch
         self.labels = Labels(switched=config.label_switch, noise=config.label_noise)
-        self.steps = TwoSteps(config, train, image_rows(self.volume, conditioning, config.power), device)
+        self.steps = TwoSteps(config, train, image_rows(conditioning, generator.unit, config.power), device)
         optimizers = {
             name: build_optimizer(config.optimizer, network.parameters(), self.rates[name], config.beta_1)
             for name, network in networks.items()
@@ -239,9 +252,17 @@ class Clic3dgan(NetworkModel):
         self.rows = self.steps.rows(self.epoch)
         return super().batches()
 
+    def train_epoch(self) -> dict[str, float]:
+        self._seen.clear()
+        losses = super().train_epoch()
+        self._settle()
+        return losses
+
     def step(self, batch: Tensor) -> Losses:
         self._decay()
-        told = self._told(batch)
+        told = self.told(batch)
+        if len(self._seen) * self.batch_size < SETTLED_ON:
+            self._seen.append(told.conditions)
         real = self.discriminator_loss(told, told.images, real=True)
         self.minimise("discriminator", real)
         with torch.no_grad():
@@ -250,10 +271,11 @@ class Clic3dgan(NetworkModel):
         self.minimise("discriminator", fake)
         for _ in range(self.config.generator_steps):
             losses = self.generator_losses(told, self._generate(told))
-            self.minimise("generator", self._weighted(losses))
+            self.minimise("generator", self.weighted(losses))
         return {"discriminator": (real + fake).detach(), **losses}
 
-    def _told(self, batch: Tensor) -> Told:
+    def told(self, batch: Tensor) -> Told:
+        """Rows (B, V + 1 + C) taken apart."""
         cells = self.generator.detector.num_cells
         conditions = batch[:, cells + 1 :]
         angle = None if self.angle_column is None else conditions[:, self.angle_column]
@@ -261,9 +283,12 @@ class Clic3dgan(NetworkModel):
 
     def _generate(self, told: Told) -> Tensor:
         """Generated images to the power p, at the conditions of the simulated ones."""
-        noise = self.noise(len(told.total), self.config.latent_dim)
+        return self._images(self.networks["generator"], told.conditions)
+
+    def _images(self, network: nn.Module, conditions: Tensor) -> Tensor:
+        noise = self.noise(len(conditions), self.config.latent_dim)
         with autocast(self.device, self.config.precision):
-            images: Tensor = self.networks["generator"](torch.cat((told.conditions, noise), dim=1))
+            images: Tensor = network(torch.cat((conditions, noise), dim=1))
         return images.float()
 
     def _judge(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -292,13 +317,31 @@ class Clic3dgan(NetworkModel):
             losses["angle"] = absolute_error(measured_angle(physical, self.places), told.angle)
         return losses
 
-    def _weighted(self, losses: Losses) -> Tensor:
+    def weighted(self, losses: Losses) -> Tensor:
+        """The generator's loss."""
         weights = {name: getattr(self.config, f"{name}_weight") for name in losses}
         return torch.stack([weights[name] * value for name, value in losses.items()]).sum()
 
+    @torch.no_grad()
+    def _settle(self) -> None:
+        """Statistics of the batch normalisation anew, of the weights that generate, over conditions of the epoch."""
+        network = self.generator.network
+        normalisations = [module for module in network.modules() if isinstance(module, nn.BatchNorm3d)]
+        momenta = [module.momentum for module in normalisations]
+        for module in normalisations:
+            module.reset_running_stats()
+            module.momentum = None  # the plain mean of all batches
+        training = network.training
+        network.train()
+        for conditions in self._seen:
+            self._images(network, conditions)
+        network.train(training)
+        for module, momentum in zip(normalisations, momenta, strict=True):
+            module.momentum = momentum
+
     def _decay(self) -> None:
         for name, optimizer in self.optimizers.items():
-            decay_learning_rate(optimizer, self.rates[name], self.config.learning_rate_decay, self.counters["steps"])
+            decay_learning_rate(optimizer, self.rates[name], self.config.decay, self.counters["steps"])
 
 
 def load_clic_3dgan(header: Mapping[str, Any], tensors: Mapping[str, Tensor], device: str) -> ShowerGenerator:
@@ -306,7 +349,8 @@ def load_clic_3dgan(header: Mapping[str, Any], tensors: Mapping[str, Tensor], de
     config = from_dict(Clic3dganConfig, header["config"])
     conditioning = Conditioning.from_json(header["conditioning"])
     with building(0, "replaced by the checkpoint's"):
-        generator = Clic3dganGenerator(config, detector_from_json(header["detector"]), conditioning, device)
+        detector, scale = detector_from_json(header["detector"]), header["response_scale"]
+        generator = Clic3dganGenerator(config, detector, conditioning, scale, device)
     generator.network.load_state_dict(dict(tensors))
     return generator
 

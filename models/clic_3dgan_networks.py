@@ -7,8 +7,9 @@ take away from the size of the detector; what is too much by the whole factor is
 discriminator pads an axis that its convolutions would leave with fewer than four cells.
 
 As in the public Keras code: activation before batch normalisation and dropout; He's uniform initialisation of the
-generator's convolutions, Glorot's elsewhere; slope of LeakyReLU 0.3. Our choice: the running means of the batch
-normalisation follow with 0.1 a step, so that they keep up with short trainings.
+generator's convolutions, Glorot's elsewhere; slope of LeakyReLU 0.3. Our choices: the last kernel of the generator
+begins positive and a tenth as large, because an image that is empty everywhere has no gradient; the running means of
+the batch normalisation follow with 0.1 a step, so that they keep up with short trainings.
 """
 
 # Axes: B events; X, Y, Z cells of the detector.
@@ -18,6 +19,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -32,9 +34,11 @@ LATE_KERNELS, LATE_PADDING = ((3, 3, 5), (3, 3, 3)), (1, 1, 0)
 LAST_KERNEL = (2, 2, 2)
 FIXED_CONVOLUTIONS = 4  # the first, two late ones and the last; all others are wide
 WITHOUT_NORMALISATION = 2
-DISCRIMINATOR_KERNEL = (5, 6, 6)
+DISCRIMINATOR_KERNEL, DISCRIMINATOR_PADDING, INNER_PADDING = (5, 6, 6), (2, 3, 3), (0, 0, 1)
+NO_PADDING = (0, 0, 0)
 FEWEST_CELLS = 4  # before the pooling by two
 POOLING = 2
+FIRST_BRIGHTNESS = 0.1
 
 
 @dataclass(frozen=True)
@@ -75,21 +79,27 @@ class Sizes:
     leaky_slope: float = 0.3
 
 
-def _changed(kernel: Sequence[int], by: int) -> Shape:
-    x, y, z = (max(1, side + by) for side in kernel)
-    return x, y, z
+def _convolution(filters: int, kernel: Shape, padding: Shape, change: int) -> Convolution:
+    """The published convolution with longer or shorter sides; shorter ones add no more cells than published."""
+    sides = [max(1, side + change) for side in kernel]
+    zeros = [
+        min(2 * pad, side - 1 + max(0, 2 * pad - published + 1))
+        for pad, side, published in zip(padding, sides, kernel, strict=True)
+    ]
+    (x, y, z), (px, py, pz) = sides, zeros
+    return Convolution(filters, (x, y, z), (px - px // 2, py - py // 2, pz - pz // 2), (px // 2, py // 2, pz // 2))
 
 
 def generator_convolutions(sizes: Sizes) -> list[Convolution]:
     """All convolutions of the generator; the first one follows the upsampling."""
     wide = sizes.generator_convolutions - FIXED_CONVOLUTIONS
-    filters, change = sizes.generator_filters, sizes.generator_kernel_change
-    padded = [(WIDE_KERNEL, WIDE_PADDING)] * wide + [(kernel, LATE_PADDING) for kernel in LATE_KERNELS]
-    return [
-        Convolution(sizes.generator_first_filters, _changed(FIRST_KERNEL, change)),
-        *(Convolution(filters, _changed(kernel, change), padding, padding) for kernel, padding in padded),
-        Convolution(1, _changed(LAST_KERNEL, change)),
+    middle = [(WIDE_KERNEL, WIDE_PADDING)] * wide + [(kernel, LATE_PADDING) for kernel in LATE_KERNELS]
+    published = [
+        (sizes.generator_first_filters, FIRST_KERNEL, NO_PADDING),
+        *((sizes.generator_filters, kernel, padding) for kernel, padding in middle),
+        (1, LAST_KERNEL, NO_PADDING),
     ]
+    return [_convolution(*layer, sizes.generator_kernel_change) for layer in published]
 
 
 def coarse_grid(cells: Shape, convolutions: Sequence[Convolution], factor: int) -> Shape:
@@ -106,12 +116,13 @@ def coarse_grid(cells: Shape, convolutions: Sequence[Convolution], factor: int) 
 
 def discriminator_convolutions(cells: Shape, sizes: Sizes) -> list[Convolution]:
     """All convolutions of the discriminator for a detector of so many cells."""
-    kernel = _changed(DISCRIMINATOR_KERNEL, sizes.discriminator_kernel_change)
     inner = sizes.discriminator_convolutions - 1
-    half: Shape = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
-    published: list[Shape] = [half, *[(0, 0, 1)] * (inner - 1), *[(0, 0, 0)] * min(inner, 1)]
+    paddings = [DISCRIMINATOR_PADDING, *[INNER_PADDING] * (inner - 1), *[NO_PADDING] * min(inner, 1)]
     filters = [sizes.discriminator_first_filters, *[sizes.discriminator_filters] * inner]
-    layers = [Convolution(f, kernel, p, p) for f, p in zip(filters, published, strict=True)]
+    layers = [
+        _convolution(number, DISCRIMINATOR_KERNEL, padding, sizes.discriminator_kernel_change)
+        for number, padding in zip(filters, paddings, strict=True)
+    ]
     left = cells
     for layer in layers:
         left = layer.on(left)
@@ -170,6 +181,9 @@ class Generator(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
             if isinstance(module, nn.Conv3d | nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
+        last = [module for module in self.modules() if isinstance(module, nn.Conv3d)][-1]
+        with torch.no_grad():
+            last.weight.abs_().mul_(FIRST_BRIGHTNESS)
 
     def forward(self, x: Tensor) -> Tensor:
         """From (B, inputs) to (B, 1, X, Y, Z)."""

@@ -8,7 +8,18 @@ from models.airshower_wgan import AIRSHOWER_WGAN
 from models.alice_tracks import ALICE_TRACKS
 from models.atlas_gan import ATLAS_GAN
 from models.atlas_vae import ATLAS_VAE
+from models.clic_3dgan import CLIC_3DGAN
 from models.lhcb_single_track import LHCB_SINGLE_TRACK
 from models.mean_shower import MEAN_SHOWER
 
-MODELS = Registry("model", AIRSHOWER_REFINER, AIRSHOWER_WGAN, ALICE_TRACKS, ATLAS_GAN, ATLAS_VAE, LHCB_SINGLE_TRACK, MEAN_SHOWER)
+MODELS = Registry(
+    "model",
+    AIRSHOWER_REFINER,
+    AIRSHOWER_WGAN,
+    ALICE_TRACKS,
+    ATLAS_GAN,
+    ATLAS_VAE,
+    CLIC_3DGAN,
+    LHCB_SINGLE_TRACK,
+    MEAN_SHOWER,
+)

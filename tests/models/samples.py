@@ -15,6 +15,7 @@ from data_adapters.datasets import DATASETS
 from data_adapters.events import Events
 from models.base import GenerativeModel
 from models.building import build_model
+from tests.models.clic_samples import CLIC_3DGAN_CONFIG, CLIC_3DGAN_LEARNING, clic_electrons
 from tests.models.lhcb_samples import PIONS, showers_around_the_impact
 
 FEW = 100
@@ -156,6 +157,13 @@ SAMPLES: dict[str, Sample] = {
     ),
     "atlas-gan": Sample(**ATLAS_EVENTS, learning=ATLAS_GAN_LEARNING),
     "atlas-vae": Sample(**ATLAS_EVENTS, learning={"learning_rate": 1e-3}),
+    "clic-3dgan": Sample(
+        events=clic_electrons,
+        config=CLIC_3DGAN_CONFIG,
+        learning=CLIC_3DGAN_LEARNING,
+        learning_epochs=25,
+        later=frozenset({"first_step_epochs", "decay"}),
+    ),
     "lhcb-single-track": Sample(
         events=partial(few_events, PIONS, 60),
         config=SINGLE_TRACK,
