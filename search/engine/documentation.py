@@ -95,13 +95,17 @@ def _layout_row(adapter: Adapter) -> Sequence[str]:
 
 def hyperparameters() -> str:
     """Every hyperparameter of every study: what the paper lists, and what is searched."""
-    parts = ["\n# Hyperparameters\n"]
+    parts = [
+        "\n# Hyperparameters\n",
+        "Of every study. The grid (`--sampler grid`) has the values that its paper lists; where",
+        "it gives one or none, those around it are ours. The last column says where the default comes from.\n",
+    ]
     for study in STUDIES.values():
         limited = study.space_at(study.laptop)
         parts.append(f"\n## {study.title}\n\nModel `{study.model}`, study `{study.script.split()[-1]}`.\n")
         parts.append(
             markdown_table(
-                ("hyperparameter", "meaning", "space", "paper's values", "paper's optimum", "preset laptop", "source"),
+                ("hyperparameter", "meaning", "space", "grid", "default", "preset laptop", "source"),
                 _space_rows(study.space, limited),
             )
         )

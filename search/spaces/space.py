@@ -67,8 +67,8 @@ class When:
 class Branch:
     """What may be chosen while ``when`` holds (always, if None).
 
-    ``published`` are the values that the paper lists: the points of its grid. Where it gives an
-    interval, they are the ends and the optimum.
+    ``published`` are the points of the grid: the values that the paper lists. Where it gives an
+    interval, they are the ends and the optimum; where it gives one value or none, ours around it.
     """
 
     distribution: BaseDistribution
