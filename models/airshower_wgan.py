@@ -143,6 +143,7 @@ class AirshowerWgan(NetworkModel):
             average_decay=config.average_decay,
         )
         self.energy_column = _energy_column(detector, conditioning)
+        self.energy_scale = _energy_scale(detector, conditioning)
 
     def batches(self) -> Iterable[Tensor]:
         """For each generator step the mini-batches of its critic steps, (R, B, V + C)."""
@@ -243,6 +244,12 @@ def _energy_column(detector: Detector, conditioning: Conditioning) -> int:
     names = [part.name for part in conditioning.parts]
     before = names.index(required_energy(detector).name)
     return Conditioning(conditioning.parts[:before]).width
+
+
+def _energy_scale(detector: Detector, conditioning: Conditioning) -> float:
+    """What the energy is divided by, in its unit."""
+    name = required_energy(detector).name
+    return next(part.scale for part in conditioning.parts if isinstance(part, Affine) and part.name == name)
 
 
 def _image(detector: Detector) -> tuple[int, int]:

@@ -17,9 +17,9 @@ STUDY = Study(
     budget_label="{epochs} epochs (the paper's 100 are of a sample a hundred times as large)",
     # Without a GPU: a quarter of the maps or less, fewer critic steps, higher learning rates, averaged weights.
     laptop=Preset(
-        epochs=60,
-        evaluate_every=3,
-        trials=14,
+        epochs=100,
+        evaluate_every=5,
+        trials=18,
         limits={
             "generator_maps": (8, 16),
             "generator_layers": (3, 4),
@@ -32,7 +32,7 @@ STUDY = Study(
         defaults={
             "generator_maps": 16,
             "critic_maps": 16,
-            "training_ratio": 4,
+            "training_ratio": 2,
             "learning_rate": 1e-3,
             "average_decay": 0.95,
         },

@@ -49,7 +49,7 @@ class Residuals:
     resolution: Floats
 
 
-def _residuals(values: Floats, bins: Sequence[Indices], weights: Sequence[Floats]) -> Residuals:
+def residuals_in_bins(values: Floats, bins: Sequence[Indices], weights: Sequence[Floats]) -> Residuals:
     """Of residuals (N,), for events of each bin with weights of shape (K, n)."""
     means, deviations = [], []
     for events, weight in zip(bins, weights, strict=True):
@@ -106,7 +106,7 @@ def _outcome(pair: SamplePair, seed: int, compare: Compare) -> Outcome:
 
     def compared(weights: Sequence[Floats]) -> Floats:
         scored = ("reference_on_reference", "reference_on_generated")
-        return compare(*(_residuals(studies[name], bins, weights) for name in scored))
+        return compare(*(residuals_in_bins(studies[name], bins, weights) for name in scored))
 
     once = [np.ones((1, len(events))) for events in bins]
     of_events = standard_error(compared(event_weights(bins, units, REPLICAS, seed)))
@@ -137,7 +137,7 @@ def _jackknife(values: Floats) -> float:
 
 
 def _study(values: Floats, bins: Sequence[Indices], weights: Sequence[Floats]) -> dict[str, Any]:
-    residuals = _residuals(values, bins, weights)
+    residuals = residuals_in_bins(values, bins, weights)
     bias, resolution = residuals.bias[:, 0], residuals.resolution[:, 0]
     return {
         "bias": float(bias.mean()),
