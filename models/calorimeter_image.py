@@ -7,19 +7,59 @@ What a network says of the face of the LHCb calorimeter is made an image that th
 in generation. This is our choice; the thesis leaves it to the networks to learn. The four quarters of an outer cell
 are their mean; an inner cell is 0 … 1 and a quarter of an outer one 0 … 0.25 of the limit, to which the output
 activation is mapped; the hole for the beam is empty; padding is cut off. Images of other detectors are only cut.
+
+Networks see cells as shares of the limit (``linear``, as in the thesis), or as their logarithm from a thousandth of it
+on (``logarithmic``, ours), 0 … 1 in both: few cells hold most of the energy, and short trainings see only these.
 """
 
 # Axes: B events, C channels, H × W cells of the image, P × Q cells of the padded image, V = H·W.
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from data_adapters.detector import Detector
 from data_adapters.layouts import lhcb_geometry
+from data_adapters.registry import Registry
 
 Shape = tuple[int, int]
+
+LEAST_FIRST_OUTPUT = 0.01
+FAINT = 1e-3  # of the limit: about the 6 MeV above which a cell of LHCb counts
+
+ScaleName = Literal["linear", "logarithmic"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Shares of the limit of a cell, as networks see them: 0 and 1 stay."""
+
+    name: str
+    forward: Callable[[Tensor], Tensor]
+    inverse: Callable[[Tensor], Tensor]
+
+
+def _same(share: Tensor) -> Tensor:
+    return share
+
+
+def _logarithm(share: Tensor) -> Tensor:
+    return torch.log1p(share / FAINT) / math.log1p(1 / FAINT)
+
+
+def _exponential(value: Tensor) -> Tensor:
+    return FAINT * torch.expm1(value * math.log1p(1 / FAINT))
+
+
+SCALES = Registry("cell scale", Scale("linear", _same, _same), Scale("logarithmic", _logarithm, _exponential))
 
 
 def image_shape(detector: Detector) -> Shape:
@@ -67,13 +107,17 @@ class Padding(nn.Module):
 class Readout(nn.Module):
     """What the calorimeter reads out of an image.
 
-    ``limits`` (H, W): what a cell can hold at most, as a share of the limit of a whole cell; 0 where there is none.
+    ``limits`` (H, W): what a cell can hold at most, as a scaled share of the limit of a whole cell; 0 where there is
+    none.
+
+    Args:
+        scale: Of the images, in all that it does.
     """
 
     limits: Tensor
     inner: Tensor
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: Detector, scale: ScaleName = "linear") -> None:
         super().__init__()
         self.divided = detector.layers == (lhcb_geometry.FACE,)
         limits, inner = torch.ones(image_shape(detector)), torch.ones(image_shape(detector), dtype=torch.bool)
@@ -84,7 +128,7 @@ class Readout(nn.Module):
             limits[rows, columns][hole_rows, hole_columns] = 0.0
             inner = torch.zeros_like(inner)
             inner[rows, columns] = True
-        self.register_buffer("limits", limits, persistent=False)
+        self.register_buffer("limits", SCALES[scale].forward(limits), persistent=False)
         self.register_buffer("inner", inner, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -109,3 +153,9 @@ def cell_limit(detector: Detector, largest: float) -> float:
     if detector.layers == (lhcb_geometry.FACE,):
         return lhcb_geometry.CELL_LIMIT_MEV
     return largest if largest > 0 else 1.0
+
+
+def first_output(response: NDArray[np.float32], limit: float, scale: Scale) -> float:
+    """Where an output activation starts: the mean scaled content of a cell (N, V), but where sigmoids still learn."""
+    mean = float(scale.forward(torch.from_numpy(response / np.float32(limit))).mean())
+    return min(0.5, max(LEAST_FIRST_OUTPUT, mean))

@@ -7,9 +7,12 @@ is learned by a cell and changes no size.
 # Axes: B events, I input and O output channels, Z numbers of a vector, H × W places.
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
 
 STRIDE = 2
 
@@ -83,3 +86,18 @@ class PlanesConv2d(nn.Module):
         shape = list(x.shape)
         shape[dim] = size - 2 * self.border
         return torch.cat((first, middle.expand(shape), last), dim=dim)
+
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+
+
+def channels_last(network: NetworkT) -> NetworkT:
+    """The network with its kernels in the memory order in which convolutions are faster; values differ by rounding."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def with_spectral_norm(network: nn.Module) -> None:
+    """Divide the kernels of all layers by their largest singular value (Miyato et al., arXiv:1802.05957)."""
+    for module in list(network.modules()):
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            spectral_norm(module)

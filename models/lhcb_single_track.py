@@ -9,18 +9,17 @@ that the image is made one that the calorimeter can read out before the critic s
 and that the output starts near the mean content of a cell. Appendix B searches more than was chosen: how each of these
 is meant is said at its field.
 
-An epoch is one pass of the critic over the training sample: every critic step takes a fresh mini-batch. Batches that
-are too few for a whole generator step are left out, unless there are no others.
+An epoch is one pass of the critic over the training sample (``models.critic_batches``).
 
 Other detectors that are one image are padded to multiples of 8 and have the largest cell of the training sample in the
 place of the limit; categories are told as ones and zeros.
 """
 
-# Axes: B events of a mini-batch, V cells, C encoded conditions, Z latent dimensions, F features.
+# Axes: B events of a mini-batch, R critic steps a generator step, V cells, C encoded conditions, Z latent dimensions.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,17 +27,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from data_adapters.detector import Condition, Detector, detector_from_json
 from data_adapters.events import Events
 from data_adapters.streaming import Batch
 from models.adversarial import OBJECTIVES, Labels, feature_matching
 from models.base import GenerativeModel, ModelSpec, ShowerGenerator
-from models.calorimeter_image import Padding, Readout, cell_limit, image_shape, no_image, padded_shape
+from models.calorimeter_image import (
+    SCALES,
+    Padding,
+    Readout,
+    Scale,
+    ScaleName,
+    cell_limit,
+    first_output,
+    image_shape,
+    no_image,
+    padded_shape,
+)
 from models.config import Config, from_dict, number, whole
+from models.critic_batches import critic_batches
 from models.gradient_penalty import gradient_penalty
-from models.image_layers import doubling, halving
+from models.image_layers import PlanesConv2d, doubling, halving, with_spectral_norm
 from models.layers import Dropout, MinibatchDiscrimination, activation, building, initialize
 from models.network_model import Losses, NetworkGenerator, NetworkModel
 from models.optimizers import build_optimizer, decay_learning_rate
@@ -51,7 +61,6 @@ LEAKY_SLOPE = 0.2
 KERNEL_INITIALIZER = "glorot_uniform"
 MINIBATCH_WIDTH = 8  # numbers by which a kernel of minibatch discrimination compares two events
 FEWEST_FILTERS = 4
-FIRST_OUTPUT = 0.01  # the mean of a cell at the start, where that of the sample is smaller: sigmoids still learn there
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,7 @@ class SingleTrackConfig(Config):
         generator_layers, generator_filters: Transposed convolutions, and the channels before the first; each halves
             them.
         critic_layers, critic_filters: Convolutions, and the channels after the first; each doubles them.
+        cell_scale: In which the networks see cells (``models.calorimeter_image``).
         decay: Of the learning rates, a step, as Keras has it.
         average_decay: Of the exponential average of the weights that generates.
     """
@@ -102,6 +112,7 @@ class SingleTrackConfig(Config):
     generator_filters: int = whole(512)
     critic_layers: int = whole(2)
     critic_filters: int = whole(64)
+    cell_scale: ScaleName = "linear"
     average_decay: float = number(0.0)
 
     @property
@@ -136,10 +147,10 @@ class SingleTrackNetwork(nn.Module):
         layers += [nn.BatchNorm2d(filters)] if config.batch_norm == "on" else []
         self.layers = nn.Sequential(*layers)
         self.last = doubling(filters, 1, config.kernel)
-        self.padding, self.readout = Padding(shape, padded), Readout(detector)
+        self.padding, self.readout = Padding(shape, padded), Readout(detector, config.cell_scale)
 
     def forward(self, noise: Tensor, encoded: Tensor) -> Tensor:
-        """Flat images (B, V), as shares of the limit of a cell."""
+        """Flat scaled images (B, V)."""
         image = torch.sigmoid(self.last(self.layers(torch.cat((noise, encoded), dim=1))))
         result: Tensor = self.readout(self.padding.cut(image[:, 0]))
         return result
@@ -158,15 +169,12 @@ class SingleTrackCritic(nn.Module):
         shape = image_shape(detector)
         padded = padded_shape(shape, _multiple(config))
         rows, columns = (side // 2**config.critic_layers for side in padded)
-        layers: list[nn.Module] = []
-        inputs, filters = 1 + conditions, config.critic_filters
-        for number_before in range(config.critic_layers):
-            filters = config.critic_filters * 2**number_before
-            layers += [halving(inputs, filters, config.kernel), _activation(config)]
-            mixes = config.critic_batch_norm == "on" and config.critic_mixes_events
-            layers += [nn.BatchNorm2d(filters)] if mixes else []
-            layers += [Dropout(config.dropout)] if config.dropout > 0 else []
-            inputs = filters
+        filters = config.critic_filters
+        self.first = PlanesConv2d(halving(1 + conditions, filters, config.kernel), image_channels=1)
+        layers: list[nn.Module] = _after_convolution(config, filters)
+        for _ in range(config.critic_layers - 1):
+            layers += [halving(filters, 2 * filters, config.kernel), *_after_convolution(config, 2 * filters)]
+            filters *= 2
         self.layers = nn.Sequential(*layers)
         features = filters * rows * columns
         kernels = config.minibatch_kernels if config.critic_mixes_events else 0
@@ -177,9 +185,7 @@ class SingleTrackCritic(nn.Module):
 
     def features(self, images: Tensor, encoded: Tensor) -> Tensor:
         """Features (B, channels, rows, columns) of flat images (B, V) and conditions (B, C)."""
-        padded = self.padding(images)
-        planes = encoded[:, :, None, None].expand(-1, -1, *padded.shape[1:])
-        features: Tensor = self.layers(torch.cat((padded[:, None], planes), dim=1))
+        features: Tensor = self.layers(self.first(self.padding(images)[:, None], encoded))
         return features
 
     def judge(self, features: Tensor) -> Tensor:
@@ -197,19 +203,19 @@ class SingleTrackCritic(nn.Module):
         return self.judge(self.features(images, encoded))
 
 
+def _after_convolution(config: SingleTrackConfig, filters: int) -> list[nn.Module]:
+    layers = [_activation(config)]
+    if config.critic_batch_norm == "on" and config.critic_mixes_events:
+        layers.append(nn.BatchNorm2d(filters))
+    return [*layers, Dropout(config.dropout)] if config.dropout > 0 else layers
+
+
 def _multiple(config: SingleTrackConfig) -> int:
-    return max(PADDED_TO, 2 ** max(config.generator_layers, config.critic_layers))
+    return max(PADDED_TO, 1 << max(config.generator_layers, config.critic_layers))
 
 
 def _activation(config: SingleTrackConfig) -> nn.Module:
     return activation(config.activation, LEAKY_SLOPE)
-
-
-def with_spectral_norm(network: nn.Module) -> None:
-    """Divide the kernels of all layers by their largest singular value (Miyato et al., arXiv:1802.05957)."""
-    for module in list(network.modules()):
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            spectral_norm(module)
 
 
 class SingleTrackGenerator(NetworkGenerator):
@@ -220,23 +226,21 @@ class SingleTrackGenerator(NetworkGenerator):
     """
 
     generation_batch = 256
-    network: SingleTrackNetwork
 
     def __init__(
         self,
+        config: SingleTrackConfig,
         network: SingleTrackNetwork,
         detector: Detector,
         conditioning: Conditioning,
-        latent_dim: int,
-        device: str,
         limit: float,
+        device: str,
     ) -> None:
-        super().__init__(network, detector, conditioning, latent_dim, device)
-        self.limit = limit
+        super().__init__(network, detector, conditioning, config.latent_dim, device)
+        self.config, self.limit = config, limit
 
     def normalised(self, encoded: Tensor, noise: Tensor) -> Tensor:
-        images: Tensor = self.network(noise, encoded)
-        return images
+        return SCALES[self.config.cell_scale].inverse(self.network(noise, encoded))
 
     def normalisation(self, conditions: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
         """The limit of a cell."""
@@ -259,7 +263,7 @@ class SingleTrack(NetworkModel):
         with building(seed, "generator initialisation"):
             network = SingleTrackNetwork(config, conditioning.width, detector)
             initialize(network, KERNEL_INITIALIZER)
-            network.start_at(min(0.5, max(FIRST_OUTPUT, float(first.mean(dtype=np.float64)) / limit)))
+            network.start_at(first_output(first, limit, SCALES[config.cell_scale]))
         with building(seed, "critic initialisation"):
             critic = SingleTrackCritic(config, conditioning.width, detector)
             initialize(critic, KERNEL_INITIALIZER)
@@ -270,13 +274,13 @@ class SingleTrack(NetworkModel):
         super().__init__(
             NAME,
             config,
-            SingleTrackGenerator(network, detector, conditioning, config.latent_dim, device, limit),
+            SingleTrackGenerator(config, network, detector, conditioning, limit, device),
             networks,
             {
                 name: build_optimizer(config.optimizer, network.parameters(), rates[name], config.beta_1, config.beta_2)
                 for name, network in networks.items()
             },
-            image_rows(train, conditioning, limit, device),
+            image_rows(train, conditioning, limit, SCALES[config.cell_scale], device),
             batch_size=config.batch_size,
             seed=seed,
             average_decay=config.average_decay,
@@ -286,19 +290,13 @@ class SingleTrack(NetworkModel):
         self.objective = OBJECTIVES[config.objective]
         self.labels = Labels(config.label_smoothing, config.random_labels)
 
-    def batches(self) -> Iterator[list[Tensor]]:
-        """Mini-batches for all critic steps of one generator step."""
-        group: list[Tensor] = []
-        given = False
-        for batch in super().batches():
-            group.append(batch)
-            if len(group) == self.config.critic_steps:
-                yield group
-                group, given = [], True
-        if group and not given:
-            yield group
+    def batches(self) -> Iterable[Tensor]:
+        """For each generator step the mini-batches of its critic steps, (R, B, V + C)."""
+        config, shuffling = self.config, self.randoms["shuffling"]
+        return critic_batches(self.rows, config.batch_size, config.critic_steps, self.epoch, shuffling)
 
-    def step(self, batch: list[Tensor]) -> Losses:  # type: ignore[override]
+    def step(self, batch: Tensor) -> Losses:
+        """Critic steps on mini-batches (R, B, V + C), then one of the generator at the conditions of the last."""
         for name, optimizer in self.optimizers.items():
             decay_learning_rate(optimizer, self.rates[name], self.config.decay, self.counters["steps"])
         critic = torch.stack([self._critic_step(rows) for rows in batch]).mean()
@@ -353,11 +351,13 @@ def _part(condition: Condition, values: NDArray[np.float64], limit: float) -> Pa
     return Affine.standardised(condition.name, values)
 
 
-def image_rows(train: TrainingSample, conditioning: Conditioning, limit: float, device: str) -> TrainingRows:
-    """Rows of images over the limit of a cell and encoded conditions, (B, V + C)."""
+def image_rows(
+    train: TrainingSample, conditioning: Conditioning, limit: float, scale: Scale, device: str
+) -> TrainingRows:
+    """Rows of scaled images and encoded conditions, (B, V + C)."""
 
     def encode(events: Events | Batch) -> Tensor:
-        images = torch.from_numpy(events.response / np.float32(limit))
+        images = scale.forward(torch.from_numpy(events.response / np.float32(limit)))
         return torch.cat((images, conditioning.encode(events.conditions)), dim=1)
 
     return TrainingRows(train, encode, device)
@@ -376,7 +376,7 @@ def load_single_track(header: Mapping[str, Any], tensors: Mapping[str, Tensor], 
     with building(0, "loading"):
         network = SingleTrackNetwork(config, conditioning.width, detector)
     network.load_state_dict(dict(tensors))
-    return SingleTrackGenerator(network, detector, conditioning, config.latent_dim, device, header["cell_limit"])
+    return SingleTrackGenerator(config, network, detector, conditioning, header["cell_limit"], device)
 
 
 def _load(header: Mapping[str, Any], tensors: Mapping[str, Tensor], device: str) -> ShowerGenerator:

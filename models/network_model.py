@@ -60,6 +60,10 @@ class NetworkGenerator(ShowerGenerator):
     def tensors(self) -> dict[str, Tensor]:
         return dict(self.network.state_dict())
 
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """The inverse of ``tensors``."""
+        self.network.load_state_dict(dict(tensors))
+
     def num_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.network.parameters())
 
@@ -197,7 +201,7 @@ class NetworkModel(GenerativeModel):
     def restore(self, folder: Path) -> None:
         header, tensors = read_checkpoint(folder)
         check_same(header, self._header())
-        self.generator.network.load_state_dict(without_prefix("generator.", tensors))
+        self.generator.load_tensors(without_prefix("generator.", tensors))
         for name, network in self._further_networks().items():
             network.load_state_dict(without_prefix(f"training.{name}.", tensors))
         for name, optimizer in self.optimizers.items():

@@ -9,6 +9,7 @@ from models.alice_tracks import ALICE_TRACKS
 from models.atlas_gan import ATLAS_GAN
 from models.atlas_vae import ATLAS_VAE
 from models.clic_3dgan import CLIC_3DGAN
+from models.lhcb_images import LHCB_REFINEMENT, LHCB_TRACKER_IMAGE
 from models.lhcb_single_track import LHCB_SINGLE_TRACK
 from models.mean_shower import MEAN_SHOWER
 
@@ -20,6 +21,8 @@ MODELS = Registry(
     ATLAS_GAN,
     ATLAS_VAE,
     CLIC_3DGAN,
+    LHCB_REFINEMENT,
     LHCB_SINGLE_TRACK,
+    LHCB_TRACKER_IMAGE,
     MEAN_SHOWER,
 )

@@ -98,8 +98,16 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Inverse of ``optimizer_tensors``; nothing saved means no step taken."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     states: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, name = key.split(".", 1)
-        states.setdefault(int(index), {})[name] = tensor
+        states.setdefault(int(index), {})[name] = _in_order_of(parameters[int(index)], tensor)
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _in_order_of(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """A tensor of the parameter's shape in its memory order, which fused optimisers rely on; others as they are."""
+    if tensor.shape != parameter.shape:
+        return tensor
+    return torch.empty_like(parameter, dtype=tensor.dtype, requires_grad=False).copy_(tensor)

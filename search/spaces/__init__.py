@@ -8,7 +8,9 @@ from search.spaces import (
     atlas_gan,
     atlas_vae,
     clic_3dgan,
+    lhcb_refinement,
     lhcb_single_track,
+    lhcb_tracker_image,
 )
 from search.spaces.space import Branch, OutsideSpace, Parameter, Space, When
 
@@ -20,7 +22,9 @@ SPACES = Registry(
     atlas_gan.SPACE,
     atlas_vae.SPACE,
     clic_3dgan.SPACE,
+    lhcb_refinement.SPACE,
     lhcb_single_track.SPACE,
+    lhcb_tracker_image.SPACE,
 )
 
 __all__ = ["SPACES", "Branch", "OutsideSpace", "Parameter", "Space", "When"]

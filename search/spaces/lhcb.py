@@ -29,10 +29,12 @@ def choice_where(
     return Parameter(name, title, default, (Branch(Choice(values), values, when),), source, note)
 
 
-def weight(source: str, name: str, title: str, default: float, published: tuple[float, ...], when: When) -> Parameter:
+def weight(
+    source: str, name: str, title: str, default: float, published: tuple[float, ...], when: When, note: str = ""
+) -> Parameter:
     """A weight of appendix B, which gives points from 0 to 10; anything between is searched."""
     branch = Branch(Real(min(published), max(published)), published, when)
-    return Parameter(name, title, default, (branch,), source)
+    return Parameter(name, title, default, (branch,), source, note)
 
 
 def appendix_b(defaults: Defaults) -> tuple[Parameter, ...]:
@@ -109,6 +111,14 @@ def further_adversarial(defaults: Defaults) -> tuple[Parameter, ...]:
             defaults["critic_batch_norm"],
             SWITCH,
             CROSS_ENTROPY,
+        ),
+        choice(
+            OURS,
+            "cell_scale",
+            "Scale in which networks see cells",
+            "linear",
+            ("linear", "logarithmic"),
+            "The thesis has them linear",
         ),
         choice(OURS, "average_decay", "Decay of the average of the generator's weights", 0.0, (0.0, 0.99, 0.999)),
     )

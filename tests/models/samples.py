@@ -16,7 +16,13 @@ from data_adapters.events import Events
 from models.base import GenerativeModel
 from models.building import build_model
 from tests.models.clic_samples import CLIC_3DGAN_CONFIG, CLIC_3DGAN_LEARNING, clic_electrons
-from tests.models.lhcb_samples import PIONS, showers_around_the_impact
+from tests.models.lhcb_samples import (
+    EVENTS,
+    PIONS,
+    coarse_events,
+    showers_around_the_impact,
+    single_track_folder,
+)
 
 FEW = 100
 
@@ -91,6 +97,16 @@ AIRSHOWER_WGAN_CONFIG = {
     "learning_rate": 3e-3,
 }
 
+ALICE_TRACKS_CONFIG = {
+    "latent_dim": 8,
+    "dense_units": 32,
+    "lstm_units": 8,
+    "channels": 4,
+    "batch_size": 25,
+    "growth_epochs": 0.1,
+    "fade_epochs": 0.1,
+}
+
 # Only labels that are exchanged at random give the critic's last bias a gradient: it moves no difference of means.
 SINGLE_TRACK = {
     "generator_filters": 16,
@@ -114,16 +130,6 @@ SINGLE_TRACK_LEARNING = {
     "average_decay": 0.9,
 }
 
-ALICE_TRACKS_CONFIG = {
-    "latent_dim": 8,
-    "dense_units": 32,
-    "lstm_units": 8,
-    "channels": 4,
-    "batch_size": 25,
-    "growth_epochs": 0.1,
-    "fade_epochs": 0.1,
-}
-
 AIRSHOWER_REFINER_CONFIG = {
     "residual_blocks": 2,
     "refiner_maps": 4,
@@ -134,6 +140,28 @@ AIRSHOWER_REFINER_CONFIG = {
     "iterations_per_epoch": 2,
     "batch_size": 16,
     "learning_rate": 1e-3,
+}
+
+LHCB_IMAGES = {
+    "generator_filters": 8,
+    "critic_filters": 2,
+    "encoder_filters": 2,
+    "encoder_units": 8,
+    "latent_dim": 4,
+    "residual_blocks": 0,
+    "batch_size": 4,
+    "critic_learning_rate": 1e-3,
+    "generator_learning_rate": 1e-3,
+}
+LHCB_IMAGES_LEARNING = {
+    "kind": "pix2pix",
+    "objective": "wasserstein",
+    "cell_scale": "logarithmic",
+    "gradient_penalty_weight": 1.0,
+    "lambda_x": 0.1,
+    "batch_size": 8,
+    "critic_learning_rate": 2e-3,
+    "generator_learning_rate": 2e-3,
 }
 
 SAMPLES: dict[str, Sample] = {
@@ -164,11 +192,22 @@ SAMPLES: dict[str, Sample] = {
         learning_epochs=25,
         later=frozenset({"first_step_epochs", "decay"}),
     ),
+    # That the response follows the energy has a test of its own, with a base that has learned.
+    "lhcb-refinement": Sample(
+        events=partial(few_events, EVENTS, 12), config=LHCB_IMAGES, base=single_track_folder, learning_epochs=0
+    ),
     "lhcb-single-track": Sample(
         events=partial(few_events, PIONS, 60),
         config=SINGLE_TRACK,
         learning=SINGLE_TRACK_LEARNING,
         learning_events=showers_around_the_impact,
+    ),
+    "lhcb-tracker-image": Sample(
+        events=partial(few_events, EVENTS, 12),
+        config=LHCB_IMAGES | {"residual_blocks": 1},
+        learning=LHCB_IMAGES_LEARNING,
+        learning_epochs=12,
+        learning_events=coarse_events,
     ),
     "mean-shower": Sample(**ATLAS_EVENTS, learning_epochs=1),
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from data_adapters.datasets import DATASETS
 from data_adapters.detector import Axis, Condition, Detector, Layer
 from data_adapters.layouts import lhcb_geometry
 from data_adapters.layouts.lhcb_tracks import LHCB_TRACKS_DETECTOR
-from models.calorimeter_image import Padding, Readout, cell_limit, no_image, padded_shape
+from models.calorimeter_image import SCALES, Padding, Readout, cell_limit, first_output, no_image, padded_shape
 from tests.models.samples import few_events
 
 
@@ -87,3 +88,30 @@ def test_what_is_no_image_says_why() -> None:
     assert no_image(detector(3, 5)) is None
     assert "one image of rows and columns" in str(no_image(detector(3, 4, 5)))
     assert "can be negative" in str(no_image(detector(3, 5, signed=True)))
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_scales_go_back_exactly_and_leave_the_ends(name: str) -> None:
+    scale = SCALES[name]
+    shares = torch.cat((torch.zeros(1), torch.logspace(-6, 0.5, 50)))
+    torch.testing.assert_close(scale.inverse(scale.forward(shares)), shares, rtol=1e-4, atol=1e-8)
+    torch.testing.assert_close(scale.forward(torch.tensor([0.0, 1.0])), torch.tensor([0.0, 1.0]))
+
+
+def test_the_logarithm_shows_faint_cells() -> None:
+    assert SCALES["logarithmic"].forward(torch.tensor(1e-3)).item() == pytest.approx(0.1, abs=0.01)
+
+
+def test_limits_are_in_the_scale_of_the_images() -> None:
+    scale = SCALES["logarithmic"]
+    read = Readout(LHCB_TRACKS_DETECTOR, "logarithmic")(torch.ones(1, 52, 64))
+    limits = torch.from_numpy(lhcb_geometry.cell_limits() / np.float32(6120)).flatten()
+    hole = read[0] == 0
+    assert hole.sum() == 16
+    torch.testing.assert_close(scale.inverse(read[0])[~hole], limits[~hole])
+
+
+@pytest.mark.parametrize(("mean", "expected"), [(0.0, 0.01), (0.2, 0.2), (0.9, 0.5)])
+def test_outputs_start_near_the_mean_where_sigmoids_learn(mean: float, expected: float) -> None:
+    response = np.full((3, 4), 10 * mean, dtype=np.float32)
+    assert first_output(response, 10.0, SCALES["linear"]) == pytest.approx(expected)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.image_layers import PlanesConv2d, doubling, halving, keeping
+from models.image_layers import PlanesConv2d, channels_last, doubling, halving, keeping
 from models.layers import building
+from models.optimizers import build_optimizer
+from models.storage import optimizer_tensors, restore_optimizer
 
 KERNELS = [2, 3, 4, 5]
 
@@ -44,3 +46,23 @@ def test_planes_give_what_a_whole_convolution_gives(kernel: int, halves: bool, s
     gradients = [torch.autograd.grad((output * weights).sum(), inputs) for output in (found, whole)]
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_optimisers_go_on_in_another_memory_order() -> None:
+    """Fused optimisers take parameter and state number by number as they lie in memory."""
+    with building(1, "test"):
+        network = channels_last(halving(2, 3, 3))
+    optimizer = build_optimizer("adam", network.parameters(), 1e-2)
+    image = torch.rand(2, 2, 4, 4, generator=torch.Generator().manual_seed(1))
+    (network(image) ** 2).sum().backward()
+    optimizer.step()
+    states = {name: tensor.clone().contiguous() for name, tensor in optimizer_tensors(optimizer).items()}
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    optimizer.step()
+    expected = [parameter.detach().clone() for parameter in network.parameters()]
+    for parameter, value in zip(network.parameters(), before, strict=True):
+        parameter.data.copy_(value)
+    restore_optimizer(optimizer, states)
+    optimizer.step()
+    for parameter, value in zip(network.parameters(), expected, strict=True):
+        assert torch.equal(parameter, value)

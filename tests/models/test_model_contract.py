@@ -24,6 +24,7 @@ with_energy = pytest.mark.parametrize("name", [name for name, sample in SAMPLES.
 
 MOST_ENERGIES = 20
 WEAKEST_CORRELATION = 0.6
+BUILT_ON = "generator.base."  # the model that another is built on is trained before
 LEAST_TRAINED = 0.5  # share of the numbers of a tensor that three epochs must have moved
 
 
@@ -172,7 +173,7 @@ def test_every_parameter_is_trained(name: str, tmp_path: Path) -> None:
     model.save(tmp_path / "after")
     before, after = read_checkpoint(tmp_path / "before")[1], read_checkpoint(tmp_path / "after")[1]
     for key in before:
-        if key.startswith(("generator.", "training.")):
+        if key.startswith(("generator.", "training.")) and not key.startswith(BUILT_ON):
             assert (before[key] != after[key]).float().mean() > LEAST_TRAINED, key
 
 
