@@ -224,6 +224,14 @@ class TestSteps:
         assert model.optimizers["critic"].param_groups[0]["lr"] == pytest.approx(1e-3 / 1.2)
 
 
+def test_trains_from_a_stream() -> None:
+    stream = DATASETS[DATASET].training_stream(seed=1, most=64)
+    model = AirshowerRefiner(SMALL, stream, seed=1)
+    losses = model.train_epoch()
+    assert all(np.isfinite(value) for value in losses.values())
+    assert model.counters["steps"] == SMALL.iterations_per_epoch
+
+
 def test_moves_the_simulation_towards_data() -> None:
     """The signals of stations, in logarithms, are distributed more like data than before."""
     sample = training_events(DATASET)

@@ -209,6 +209,16 @@ class TestSteps:
         assert [tuple(batch.shape) for batch in model.batches()] == [(8, 64, 82)]
 
 
+def test_trains_from_a_stream() -> None:
+    stream = DATASETS[DATASET].training_stream(seed=1, most=64)
+    model = AirshowerWgan(SMALL, stream, seed=1)
+    for _ in range(2):
+        losses = model.train_epoch()
+    assert all(np.isfinite(value) for value in losses.values())
+    assert model.counters["steps"] == 2 * (64 // (2 * 16))
+    assert model.generate({"incident_energy": np.array([10.0, 50.0])}, seed=1).shape == (2, 81)
+
+
 def _copied(network: nn.Module) -> list[Tensor]:
     return [parameter.detach().clone() for parameter in network.parameters()]
 
