@@ -3,8 +3,8 @@
 A step is a discriminator step on simulated and one on generated showers, and two generator steps. Both kinds of layers
 compute the same function of the same parameters: the plain ones are trilinear upsampling followed by a convolution,
 ``nn.Conv3d`` and ``nn.Dropout``. They are measured in turns, so that whatever else the machine does troubles both
-alike; the medians count. The limit is the time of the multiplications and additions at the rate of the largest convolution;
-for our layers those that are needed, without the zeros of ``models.paired_convolution``.
+alike; the medians count. The limit is the time of the multiplications and additions at the rate of the largest
+convolution; for our layers those that are needed, without the zeros of ``models.paired_convolution``.
 
     OMP_NUM_THREADS=1 python benchmarks/clic_3dgan_step.py
 """
