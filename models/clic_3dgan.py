@@ -272,7 +272,7 @@ class Clic3dgan(NetworkModel):
         for _ in range(self.config.generator_steps):
             losses = self.generator_losses(told, self._generate(told))
             self.minimise("generator", self.weighted(losses))
-        return {"discriminator": (real + fake).detach(), **losses}
+        return {name: value.detach() for name, value in {"discriminator": real + fake, **losses}.items()}
 
     def told(self, batch: Tensor) -> Told:
         """Rows (B, V + 1 + C) taken apart."""

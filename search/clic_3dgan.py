@@ -9,7 +9,7 @@ from search.spaces import SPACES
 
 STUDY = Study(
     name="clic-3dgan",
-    title="3DGAN for electron showers in the CLIC electromagnetic calorimeter, 51×51×25 cells",
+    title="3DGAN for electron showers in the CLIC electromagnetic calorimeter",
     dataset="clic-electrons-two-steps",  # trained on 100 to 200 GeV first, judged on 2 to 500 GeV
     model="clic-3dgan",
     space=SPACES["clic-3dgan"],

@@ -30,6 +30,12 @@ def _learning_rate(network: str) -> Parameter:
     return Parameter(f"{network}_learning_rate", title, 1e-3, (branch,), TRAINING, OTHERS_OURS, by_budget=True)
 
 
+def _first_step(end: str, title: str, default: float, values: tuple[float, ...]) -> Parameter:
+    branch = Branch(Choice(values), values, When(("first_step_epochs",), minimum=1))
+    title = f"{title} energy of the first step [GeV]"
+    return Parameter(f"first_step_{end}", title, default, (branch,), TRAINING, OTHERS_OURS)
+
+
 CHANGES = (-3, -2, -1, 0, 1)
 KERNELS = "Kernel sides of the {}, in cells longer than published"
 SPACE = Space(
@@ -94,8 +100,8 @@ SPACE = Space(
             "The paper trained 30 epochs more on all energies; training on them from the start did not converge",
             by_budget=True,
         ),
-        _training("first_step_low", "Lowest energy of the first step [GeV]", 100.0, (20.0, 50.0, 100.0)),
-        _training("first_step_high", "Highest energy of the first step [GeV]", 200.0, (200.0, 300.0, 400.0)),
+        _first_step("low", "Lowest", 100.0, (20.0, 50.0, 100.0)),
+        _first_step("high", "Highest", 200.0, (200.0, 300.0, 400.0)),
         choice(OURS, "average_decay", "Exponential average of the generator's weights", 0.0, (0.0, 0.9, 0.98, 0.99)),
         choice(OURS, "precision", "Arithmetic of the networks", "float32", ("float32", "bfloat16")),
     ),
