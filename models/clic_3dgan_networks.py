@@ -162,9 +162,11 @@ class Generator(nn.Module):
         super().__init__()
         self.cells = cells
         layers = generator_convolutions(sizes)
-        self.grid = (sizes.coarse_filters, *coarse_grid(cells, layers, sizes.upsampling))
+        coarse = coarse_grid(cells, layers, sizes.upsampling)
+        self.grid = (sizes.coarse_filters, *coarse)
         self.dense = nn.Linear(inputs, math.prod(self.grid))
-        first = UpsampledConv3d(sizes.coarse_filters, layers[0].filters, layers[0].kernel, sizes.upsampling)
+        kernel, factor = layers[0].kernel, sizes.upsampling
+        first = UpsampledConv3d(sizes.coarse_filters, layers[0].filters, kernel, factor, coarse)
         blocks: list[nn.Module] = [first, nn.ReLU(), nn.BatchNorm3d(layers[0].filters, eps=EPSILON)]
         for number, (layer, previous) in enumerate(zip(layers[1:], layers, strict=False), start=2):
             blocks += [PaddedConv3d(previous.filters, layer), nn.ReLU()]

@@ -85,34 +85,39 @@ class UpsampledConv3d(nn.Conv3d):
 
     Args:
         factor: f, the same along the three axes.
+        cells: (X, Y, Z) of the coarse images.
+    Raises: ValueError if the kernel is longer than the upsampled image.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: Shape, factor: int) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: Shape, factor: int, cells: Shape) -> None:
         super().__init__(inputs, outputs, kernel)
         self.factor = factor
+        self.axes = [phases(n, factor, k) for n, k in zip(cells, kernel, strict=True)]
+        self.ends = [end for axis in reversed(self.axes) for end in (axis.before, axis.after)]
+        for number, axis in enumerate(self.axes):
+            self.register_buffer(f"windows_{number}", axis.weights.clone(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Coarse images (B, I, X, Y, Z) to (B, O, fX − k + 1, …), in channels-last memory order."""
-        axes = [phases(n, self.factor, k) for n, k in zip(x.shape[2:], self.weight.shape[2:], strict=True)]
-        padding = [cells for axis in reversed(axes) for cells in (axis.before, axis.after)]
-        coarse = functional.pad(x, padding, mode="replicate").contiguous(memory_format=torch.channels_last_3d)
+        padded = functional.pad(x, self.ends, mode="replicate")
+        coarse = padded.contiguous(memory_format=torch.channels_last_3d)
         assert self.bias is not None, "the convolution was built with one"
-        output = functional.conv3d(coarse, self._combined(axes), self.bias.repeat(self.factor**3))
-        return self._side_by_side(output, axes)
+        output = functional.conv3d(coarse, self._combined(), self.bias.repeat(self.factor**3))
+        return self._side_by_side(output)
 
-    def _combined(self, axes: list[Phases]) -> Tensor:
+    def _combined(self) -> Tensor:
         """Kernel on the coarse image, (f³·O, I, T, T, T); the phase runs slower than the filter."""
-        x, y, z = (axis.weights.to(self.weight) for axis in axes)
+        x, y, z = (self.get_buffer(f"windows_{number}").to(self.weight.dtype) for number in range(3))
         kernel = torch.einsum("oixyz,ptx->oiyzpt", self.weight, x)
         kernel = torch.einsum("oiyzpt,qsy->oizptqs", kernel, y)
         kernel = torch.einsum("oizptqs,ruz->pqroitsu", kernel, z).flatten(0, 3)
         return kernel.contiguous(memory_format=torch.channels_last_3d)
 
-    def _side_by_side(self, output: Tensor, axes: list[Phases]) -> Tensor:
+    def _side_by_side(self, output: Tensor) -> Tensor:
         """From (B, f³·O, blocks, …) to (B, O, fine, …)."""
         f, filters = self.factor, self.out_channels
         events, _, x, y, z = output.shape
         blocks = output.permute(0, 2, 3, 4, 1).reshape(events, x, y, z, f, f, f, filters)
         whole = blocks.permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(events, x * f, y * f, z * f, filters)
-        cut = whole[:, axes[0].cut, axes[1].cut, axes[2].cut]
+        cut = whole[:, self.axes[0].cut, self.axes[1].cut, self.axes[2].cut]
         return cut.permute(0, 4, 1, 2, 3).contiguous(memory_format=torch.channels_last_3d)

@@ -41,3 +41,10 @@ def test_values_and_gradients_are_those_of_the_plain_convolution(
         torch.autograd.grad(ours, variables, direction), torch.autograd.grad(plain, variables, direction), strict=True
     ):
         torch.testing.assert_close(own, expected, rtol=1e-11, atol=1e-11)
+
+
+def test_it_is_compiled_whole() -> None:
+    module = PairedConv3d(2, 3, (2, 2, 3), (0, 0, 1))
+    x = torch.randn(1, 2, 3, 2, 5, generator=torch.Generator().manual_seed(1))
+    compiled = torch.compile(module, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x), module(x))

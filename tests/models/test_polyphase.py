@@ -26,8 +26,8 @@ def naive(x: Tensor, weight: Tensor, bias: Tensor, factor: int) -> Tensor:
     return functional.conv3d(fine, weight, bias)
 
 
-def layer(kernel: Shape, factor: int) -> UpsampledConv3d:
-    module = UpsampledConv3d(3, 2, kernel, factor).double()
+def layer(shape: Shape, kernel: Shape, factor: int) -> UpsampledConv3d:
+    module = UpsampledConv3d(3, 2, kernel, factor, shape).double()
     random = torch.Generator().manual_seed(1)
     for parameter in module.parameters():
         parameter.data = torch.randn(parameter.shape, generator=random, dtype=torch.float64)
@@ -36,7 +36,7 @@ def layer(kernel: Shape, factor: int) -> UpsampledConv3d:
 
 @pytest.mark.parametrize(("shape", "kernel", "factor"), CASES)
 def test_values_and_gradients_are_those_of_the_two_layers(shape: Shape, kernel: Shape, factor: int) -> None:
-    module = layer(kernel, factor)
+    module = layer(shape, kernel, factor)
     x = torch.randn(2, 3, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).requires_grad_()
     assert module.bias is not None
     inputs = (x, module.weight, module.bias)
@@ -50,14 +50,14 @@ def test_values_and_gradients_are_those_of_the_two_layers(shape: Shape, kernel: 
 
 
 def test_single_precision_differs_by_rounding_alone() -> None:
-    module = UpsampledConv3d(8, 8, (6, 6, 8), 6)
+    module = UpsampledConv3d(8, 8, (6, 6, 8), 6, (9, 9, 8))
     x = torch.randn(1, 8, 9, 9, 8, generator=torch.Generator().manual_seed(2))
     assert module.bias is not None
     torch.testing.assert_close(module(x), naive(x, module.weight, module.bias, 6), rtol=1e-4, atol=1e-5)
 
 
 def test_gradient_of_gradients() -> None:
-    module = layer((2, 2, 3), 2)
+    module = layer((2, 2, 2), (2, 2, 3), 2)
     x = torch.randn(1, 3, 2, 2, 2, dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradgradcheck(lambda value: module(value).square(), (x,))
 
@@ -81,3 +81,10 @@ def test_weights_of_every_phase_add_up_to_one_for_every_element() -> None:
 def test_a_kernel_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="kernel of 9 does not fit into 4 cells upsampled by 2"):
         phases(4, 2, 9)
+
+
+def test_it_is_compiled_whole() -> None:
+    module = UpsampledConv3d(2, 2, (2, 2, 3), 2, (3, 2, 2))
+    x = torch.randn(1, 2, 3, 2, 2, generator=torch.Generator().manual_seed(1))
+    compiled = torch.compile(module, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x), module(x))
