@@ -182,6 +182,7 @@ class AirshowerRefiner(NetworkModel):
 
     generator: RefiningGenerator
     config: AirshowerRefinerConfig
+    compilable = ()  # the number of stations that have triggered is another one in every mini-batch
 
     def __init__(self, config: AirshowerRefinerConfig, train: TrainingSample, seed: int, device: str = "cpu") -> None:
         detector = train.detector

@@ -1,17 +1,18 @@
 """Wasserstein GAN with gradient penalty and a constrainer, for patterns of signals.
 
-Source: M. Erdmann, L. Geiger, J. Glombitza, D. Schmidt, arXiv:1802.03325, sections 2.1 to 2.3, equations 2 to 8, tables
-1 and 2. Signs: C₁ = E[f(x)] − E[f(x̃)] approaches the Wasserstein distance from below. The critic minimises −C₁ + C₂
-with C₂ = λ E[(|∇f| − 1)²]; the constrainer, AixNet, minimises C₄ = (E − a(x))² on full simulation alone; the generator
-minimises C₁ + C₃ with C₃ = κ (E − a(x̃))². (Section 2.2 prints −C₁ for the generator, which would drive it away.) Only
-the critic's and the constrainer's own weights follow from C₁, C₂ and C₄. The critic is told no energy: that a pattern
-fits its energy is the constrainer's affair alone.
+Source: M. Erdmann, L. Geiger, J. Glombitza, D. Schmidt, arXiv:1802.03325, sections 2.1 to 2.3, equations 2 to 8,
+tables 1 and 2. Signs: C₁ = E[f(x)] − E[f(x̃)] approaches the Wasserstein distance from below. The critic minimises
+−C₁ + C₂ with C₂ = λ E[(|∇f| − 1)²]; the constrainer, AixNet, minimises C₄ = (E − a(x))² on full simulation alone; the
+generator minimises C₁ + C₃ with C₃ = κ (E − a(x̃))². (Section 2.2 prints −C₁ for the generator, which would drive it
+away.) Only the critic's and the constrainer's own weights follow from C₁, C₂ and C₄. The critic is told no energy:
+that a pattern fits its energy is the constrainer's affair alone.
 
 Our choice of what the paper leaves open:
-- E in C₃ and C₄, on which κ depends, is in hundredths of the largest energy of the training sample: EeV in the paper's
-  sample of 1 to 100 EeV. The generator is told E over that largest energy, and further conditions encoded as usual.
-- Networks see log₁₀(1 + S/S₀), where S₀ is a tenth of the least signal of the training sample, so that stations that
-  have not triggered stand apart; a generated signal below S₀ is zero.
+- E in C₃ and C₄, on which κ depends, is in hundredths of the largest energy of the training sample: EeV in the
+  paper's sample of 1 to 100 EeV. The generator is told E over that largest energy, and further conditions encoded as
+  usual.
+- Networks see log₁₀(1 + S/S₀), where S₀ is a tenth of the least signal of the training sample (of 99 % of its filled
+  cells), so that stations that have not triggered stand apart; a generated signal below S₀ is zero.
 - LeakyReLU has the slope 0.3 (Keras' own), dropout the rate 0.25, in the critic and before AixNet's last layer.
 - C₃ is taken without the constrainer's dropout.
 - An epoch is one pass of the critic over the training sample, rounded down to whole generator steps (at least one).

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 LARGEST_OVER_SEEN = 10.0  # of a generated signal, over the largest of the training sample: keeps it finite
+FEWEST = 0.01  # share of the filled cells that may lie below what counts as the least signal
 UNITS_OF_THE_LEAST = 10.0  # so that networks see a gap between no signal (0) and the least one (1.04)
 
 
@@ -32,9 +33,12 @@ class LogSignals:
 
     @classmethod
     def of_cells(cls, response: NDArray[np.float32]) -> LogSignals:
-        """For cells (N, V) that are empty or hold at least a threshold: a tenth of it is the unit, and the least."""
+        """For cells (N, V) that are empty or hold at least a threshold: a tenth of it is the unit, and the least.
+
+        The threshold is what 99 of 100 filled cells exceed.
+        """
         seen = response[response > 0]
-        unit = float(seen.min()) / UNITS_OF_THE_LEAST if seen.size else 1.0
+        unit = float(np.quantile(seen, FEWEST)) / UNITS_OF_THE_LEAST if seen.size else 1.0
         return cls(unit, unit, largest_of(response))
 
     def forward(self, signals: Tensor) -> Tensor:
