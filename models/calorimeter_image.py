@@ -8,8 +8,9 @@ in generation. This is our choice; the thesis leaves it to the networks to learn
 are their mean; an inner cell is 0 … 1 and a quarter of an outer one 0 … 0.25 of the limit, to which the output
 activation is mapped; the hole for the beam is empty; padding is cut off. Images of other detectors are only cut.
 
-Networks see cells as shares of the limit (``linear``, as in the thesis), or as their logarithm from a thousandth of it
-on (``logarithmic``, ours), 0 … 1 in both: few cells hold most of the energy, and short trainings see only these.
+Networks see cells as shares of the limit (``linear``, as in the thesis), as their square root, or as their logarithm
+from a thousandth on (``square_root``, ``logarithmic``, ours), 0 … 1 in all: few cells hold most of the energy, and
+short trainings see only these.
 """
 
 # Axes: B events, C channels, H × W cells of the image, P × Q cells of the padded image, V = H·W.
@@ -35,7 +36,7 @@ Shape = tuple[int, int]
 LEAST_FIRST_OUTPUT = 0.01
 FAINT = 1e-3  # of the limit: about the 6 MeV above which a cell of LHCb counts
 
-ScaleName = Literal["linear", "logarithmic"]
+ScaleName = Literal["linear", "square_root", "logarithmic"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,12 @@ def _exponential(value: Tensor) -> Tensor:
     return FAINT * torch.expm1(value * math.log1p(1 / FAINT))
 
 
-SCALES = Registry("cell scale", Scale("linear", _same, _same), Scale("logarithmic", _logarithm, _exponential))
+SCALES = Registry(
+    "cell scale",
+    Scale("linear", _same, _same),
+    Scale("square_root", torch.sqrt, torch.square),
+    Scale("logarithmic", _logarithm, _exponential),
+)
 
 
 def image_shape(detector: Detector) -> Shape:

@@ -1,7 +1,17 @@
 """Every study that ships with the project."""
 
 from data_adapters.registry import Registry
-from search import airshower_refiner, airshower_wgan, alice_tracks, atlas_gan, atlas_vae, clic_3dgan
+from search import (
+    airshower_refiner,
+    airshower_wgan,
+    alice_tracks,
+    atlas_gan,
+    atlas_vae,
+    clic_3dgan,
+    lhcb_refinement,
+    lhcb_single_track,
+    lhcb_tracker_image,
+)
 
 STUDIES = Registry(
     "study",
@@ -11,4 +21,7 @@ STUDIES = Registry(
     atlas_gan.STUDY,
     atlas_vae.STUDY,
     clic_3dgan.STUDY,
+    lhcb_refinement.STUDY,
+    lhcb_single_track.STUDY,
+    lhcb_tracker_image.STUDY,
 )

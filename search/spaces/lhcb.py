@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from optuna.distributions import CategoricalDistribution as Choice
 from optuna.distributions import FloatDistribution as Real
+from optuna.distributions import IntDistribution as Whole
 
 from search.spaces.space import Branch, Parameter, Value, When, choice
 
@@ -41,12 +42,12 @@ def appendix_b(defaults: Defaults) -> tuple[Parameter, ...]:
     """The rows of the table that all models have, in its order."""
     return (
         choice(APPENDIX_B, "objective", "Loss", defaults["objective"], ("js", "kl", "wasserstein")),
-        choice(
-            APPENDIX_B,
+        Parameter(
             "critic_steps",
             "Adversarial steps: critic steps per generator step",
             defaults["critic_steps"],
-            (1, 5, 10),
+            (Branch(Whole(1, 10), (1, 5, 10)),),
+            APPENDIX_B,
         ),
         choice(APPENDIX_B, "batch_size", "Mini-batch size", defaults["batch_size"], (1, 4, 8, 16, 32, 64)),
         choice(APPENDIX_B, "latent_dim", "Latent dimension", defaults["latent_dim"], (4, 8, 16, 32, 64, 128)),
@@ -117,7 +118,7 @@ def further_adversarial(defaults: Defaults) -> tuple[Parameter, ...]:
             "cell_scale",
             "Scale in which networks see cells",
             "linear",
-            ("linear", "logarithmic"),
+            ("linear", "square_root", "logarithmic"),
             "The thesis has them linear",
         ),
         choice(OURS, "average_decay", "Decay of the average of the generator's weights", 0.0, (0.0, 0.99, 0.999)),
