@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from data_adapters.layouts.airshower import STATIONS, TIME
@@ -17,7 +18,8 @@ from leaderboard.airshower.refiner_study import EventTraces
 from leaderboard.airshower.wgan_study import PATTERN_ENERGIES_EEV, WganStudy
 from leaderboard.plots import GENERATED, REFERENCE, SERIES_COLORS, TWIN, styled
 
-ENERGY_LABEL = "energy told [EeV]"
+TOLD, TRUE = "energy told [EeV]", "true energy [EeV]"
+PERCENT_TICKS = (2, 5, 10, 20, 50)
 MOST_POINTS = 1500  # of a scatter plot, to keep its file small
 STUDY_MARKERS = "os^D"
 
@@ -51,7 +53,7 @@ def reconstruction_figure(study: WganStudy) -> Figure:
         ("data, independent AixNet", study.data_by_judge, REFERENCE),
     )
     for axes, (title, energy, color) in zip(figure.subplots(1, len(panels), sharey=True), panels, strict=True):
-        _against(axes, study.energy, energy, color)
+        _against(axes, study.energy, energy, color, TOLD)
         axes.set_title(f"{title}\ncorrelation {np.corrcoef(study.energy, energy)[0, 1]:.3f}")
     figure.axes[0].set_ylabel("energy reconstructed [EeV]")
     return figure
@@ -64,17 +66,20 @@ def energy_study_figure(studies: Mapping[str, Resolution]) -> Figure:
     grid = figure.add_gridspec(2, 6)
     for column, (key, color) in enumerate(zip("abc", SERIES_COLORS, strict=False)):
         axes = figure.add_subplot(grid[0, 2 * column : 2 * column + 2])
-        _against(axes, studies[key].true, studies[key].reconstructed, color)
+        _against(axes, studies[key].true, studies[key].reconstructed, color, TRUE)
         axes.set_title(f"({key}) " + studies[key].label.replace(", ", ",\n"))
         axes.set_ylabel("energy reconstructed [EeV]" if column == 0 else "")
     for place, name, title in (
-        (grid[1, :3], "bias", "Bias: mean of (E_rec − E) / E"),
-        (grid[1, 3:], "resolution", "Resolution: its standard deviation"),
+        (grid[1, :3], "bias", "Bias: mean of (E_rec − E) / E [%]"),
+        (grid[1, 3:], "resolution", "Resolution: its standard deviation [%]"),
     ):
         axes = figure.add_subplot(place)
         _in_bins(axes, studies, name)
         axes.set_title(title)
     figure.axes[-1].set_yscale("log")
+    figure.axes[-1].set_yticks(PERCENT_TICKS, labels=[str(tick) for tick in PERCENT_TICKS])
+    figure.axes[-1].yaxis.set_minor_formatter(NullFormatter())
+    figure.axes[-2].axhline(0, color=REFERENCE, linewidth=0.6)
     figure.axes[-2].legend()
     return figure
 
@@ -87,7 +92,7 @@ def losses_figure(steps: Sequence[int], panels: Mapping[str, Mapping[str, Sequen
         panels: Title to curves, by their labels.
         unit: Of what the steps are.
     """
-    figure = Figure(figsize=(2.9 * len(panels), 2.9), layout="constrained")
+    figure = Figure(figsize=(max(2.9 * len(panels), 4.3), 2.9), layout="constrained")
     for axes, (title, curves) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
         for (label, values), color in zip(curves.items(), SERIES_COLORS, strict=False):
             axes.plot(steps, values, color=color, linewidth=1.2, label=label)
@@ -114,21 +119,20 @@ def traces_figure(event: EventTraces) -> Figure:
     return figure
 
 
-def _against(axes: Axes, true: Floats, reconstructed: Floats, color: str) -> None:
+def _against(axes: Axes, true: Floats, reconstructed: Floats, color: str, label: str) -> None:
     few = slice(None, MOST_POINTS)
     axes.plot(true[few], reconstructed[few], ".", color=color, markersize=2, alpha=0.5, rasterized=True)
     ends = (0, ENERGY_EDGES_EEV[-1] * 1.15)
     axes.plot(ends, ends, color=REFERENCE, linewidth=0.8)
-    axes.set(xlim=ends, ylim=ends, xlabel=ENERGY_LABEL, aspect="equal")
+    axes.set(xlim=ends, ylim=ends, xlabel=label, aspect="equal")
 
 
 def _in_bins(axes: Axes, studies: Mapping[str, Resolution], name: str) -> None:
     edges = np.array(ENERGY_EDGES_EEV)
     middle, half = (edges[1:] + edges[:-1]) / 2, (edges[1:] - edges[:-1]) / 2
     for (key, study), color, marker in zip(studies.items(), SERIES_COLORS, STUDY_MARKERS, strict=False):
-        values, errors = getattr(study, name), getattr(study, f"{name}_error")
+        values, errors = 100 * getattr(study, name), 100 * getattr(study, f"{name}_error")
         axes.errorbar(
             middle, values, errors, half, fmt=marker, color=color, markersize=4, label=f"({key}) {study.label}"
         )
-    axes.axhline(0, color=REFERENCE, linewidth=0.6)
-    axes.set(xlabel="energy [EeV]", xlim=(0, edges[-1]))
+    axes.set(xlabel=TRUE, xlim=(0, edges[-1]))
