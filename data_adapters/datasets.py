@@ -46,6 +46,7 @@ class Dataset:
         layout: Name of the adapter; None for what the file itself tells.
         further_training: Files whose train split is trained on, too; validation and test are those of the main sample.
         regrid: What part of the detector is kept, and how many of its cells become one; None for all as they are.
+        simulation_ms: CPU time of its full simulation, milliseconds an event on one core; None where nobody measured.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Dataset:
     fresh: Path | None = None
     further_training: tuple[Path, ...] = ()
     regrid: Regrid | None = None
+    simulation_ms: float | None = None
 
     @property
     def detector(self) -> Detector:
@@ -204,6 +206,7 @@ class Dataset:
             twin=twin,
             fresh=None,
             independent=None,
+            simulation_ms=None,
             provenance=f"Read from {file.name}; nothing is known about how it was made.",
             layout=None,
             further_training=(),
@@ -322,6 +325,7 @@ ALICE_TRACKS_GEANT4 = Dataset(
     ),
     layout="alice-hdf5",
     fresh=SAMPLES / "alice_tracks_geant4_fresh.h5",
+    simulation_ms=2.2,  # benchmarks/alice_simulation.py
 )
 
 

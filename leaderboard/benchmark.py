@@ -434,7 +434,8 @@ class Benchmark:
         self.on_step(plan.title, "memorisation")
         memorisation = self.reports.memorisation(shown.response)
         record = {"whole_sample": seed | whole_sample.record, "memorisation": seed | memorisation}
-        return record, {"whole_sample": whole_sample.details}
+        helix = self.reports.helix(shown.response)
+        return record | ({} if helix is None else {"helix": seed | helix}), {"whole_sample": whole_sample.details}
 
     def _stands(self, plan: EntryPlan) -> bool:
         with suppress(records.InvalidEntry):
@@ -449,6 +450,7 @@ class Benchmark:
             **measure_generation(completed[0].training.checkpoint_folder, self.reference.conditions),
             "train_cpu_s": float(np.mean(seconds)) if seconds else None,
             "hardware": hardware(),
+            "simulation_ms": self.dataset.simulation_ms,
         }
 
     def _observables(self, shown: _JudgedSeed | None, seeds: Sequence[_JudgedSeed]) -> JsonObject:

@@ -18,11 +18,13 @@ from data_adapters.detector import Detector
 from data_adapters.events import InvalidEvents
 from data_adapters.registry import UnknownName
 from data_adapters.source import EventSource
+from leaderboard.helix import helix_record
 from leaderboard.pages import render_comparison
 from leaderboard.records import JsonObject, write_atomically
 from leaderboard.text import (
     COMPONENT_MEANINGS,
     component_title,
+    helix_table,
     signed_with_error,
     significant,
     with_error,
@@ -31,7 +33,6 @@ from leaderboard.text import (
 )
 from metrics import METRICS, WHOLE_SAMPLE_METRICS
 from metrics.condition_cells import condition_cells
-from metrics.helix_report import PUBLISHED_MSE, helix_report
 from metrics.histograms import RESPONSE_NAMES, has_response, histograms, images, response_curves
 from metrics.judge import SCORE, Judge
 from metrics.judgement import Judgement
@@ -46,14 +47,6 @@ RECORD_FILE, PAGE_FILE = "comparison.json", "comparison.html"
 FEWEST_EVENTS = 50  # that a scorecard wants in a condition bin
 WHOLE_SAMPLE_HEADER = ("Metric of whole samples", "Value ± error", "Floor", "Perfect", "Remark")
 HEADER = ("Metric", "Value ± error", "Floor", "Excess (95 % interval)", "p", "Worth, events")
-HELIX_ROWS = {
-    "mse_scaled": "MSE, coordinates as fractions of 5 m",
-    "mse_scaled_bending_plane": "the same in the bending plane",
-    "published_column": "MSE × 500, the paper's column",
-    "rms_mm": "root mean square [mm]",
-    "tracks": "tracks with a helix",
-    "tracks_without_helix": "tracks without",
-}
 MEANINGS = COMPONENT_MEANINGS | {
     SCORE: "weighted mean of the scored metrics, each over its scale",
     "entropic_gromov_wasserstein": "the same as earlier work computed it; not 0 for identical matrices",
@@ -159,18 +152,7 @@ def _helix(samples: Mapping[str, ObservedSample | None]) -> JsonObject:
     found = {role: sample for role, sample in samples.items() if sample is not None}
     if not all(is_alice_track(sample.detector) for sample in found.values()):
         return {}
-    reports = {
-        role: helix_report(events for _, events in sample.events.blocks()).to_json() for role, sample in found.items()
-    }
-    return {"samples": reports, "published_mse": PUBLISHED_MSE}
-
-
-def helix_table(record: JsonObject) -> list[tuple[str, ...]]:
-    """Header and rows as people read them."""
-    reports = record["helix"]["samples"]
-    header = ("Points and helices (0 is not perfect)", *(role.capitalize() for role in reports))
-    rows = ((title, *(significant(report[name]) for report in reports.values())) for name, title in HELIX_ROWS.items())
-    return [header, *rows]
+    return helix_record({role: (events for _, events in sample.events.blocks()) for role, sample in found.items()})
 
 
 def scorecard_names(scorecard: Scorecard) -> tuple[str, ...]:
@@ -255,7 +237,7 @@ def open_sample(path: Path, detector: str | None) -> EventSource:
 
 def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
     """Write the record and the page; returns their paths."""
-    rows = helix_table(comparison.record) if comparison.record["helix"] else []
+    rows = helix_table(comparison.record["helix"]) if comparison.record["helix"] else []
     page = render_comparison(comparison.record, comparison.observables, HEADER, WHOLE_SAMPLE_HEADER, rows)
     text = json.dumps(comparison.record, allow_nan=False, ensure_ascii=False, indent=1)
     write_atomically(folder / RECORD_FILE, text)

@@ -92,7 +92,8 @@ def _compare(given: argparse.Namespace) -> int:
 
 
 def _print(record: dict[str, Any]) -> None:
-    from leaderboard.comparison import HEADER, WHOLE_SAMPLE_HEADER, helix_table, table
+    from leaderboard.comparison import HEADER, WHOLE_SAMPLE_HEADER, table
+    from leaderboard.text import helix_table
 
     print(f"{record['detector']}, {record['num_events']} events, {record['scorecard']}; lower is better")
     for name, parts in record["matching"].items():
@@ -104,7 +105,7 @@ def _print(record: dict[str, Any]) -> None:
     _print_table([HEADER, *table(record)])
     if record["helix"]:
         print()
-        _print_table(helix_table(record))
+        _print_table(helix_table(record["helix"]))
     if record["whole_sample"]:
         print()
         _print_table([WHOLE_SAMPLE_HEADER, *(tuple(row["shown"]) for row in record["whole_sample"])])

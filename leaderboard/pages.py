@@ -216,6 +216,8 @@ def _model_context(row: Row, observables: JsonObject) -> dict[str, Any]:
         "in_pareto_set": row.in_pareto_set,
         "components": _component_rows(entry),
         "whole_sample": entry.get("whole_sample"),
+        "helix": entry.get("helix"),
+        "helix_table": text.helix_table(entry["helix"]) if "helix" in entry else [],
         "memorisation": entry.get("memorisation"),
         "memorisation_rows": _memorisation_rows(entry),
         "memorisation_plot": _memorisation_plot(entry),

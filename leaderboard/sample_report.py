@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from data_adapters.datasets import IN_MEMORY_BYTES, Dataset
 from data_adapters.events import Events
 from data_adapters.source import FLOAT32_BYTES
+from leaderboard.helix import helix_record_of
 from leaderboard.memorisation import LARGEST_RATIO, memorisation
 from leaderboard.records import JsonObject
 from metrics.scorecard import Scorecard
@@ -74,6 +75,14 @@ class SampleReports:
         except ValueError as error:
             return {"reason": str(error)[:2000], "unit": self._unit, "found": None}
         return {"reason": "", "unit": self._unit, "found": found.to_json()}
+
+    def helix(self, response: Response) -> JsonObject | None:
+        """Distances of the points of generated tracks (N, V) [mm] to helices, beside those of full simulation.
+
+        None for a detector without tracks.
+        """
+        generated = self.reference.with_response(response)
+        return helix_record_of({"generated": generated, "reference": self.reference, "twin": self.twin})
 
     def _rows(self, response: Response) -> list[WholeSampleRow]:
         floors = {row.name: row.floor for row in self._floor}

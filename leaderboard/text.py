@@ -27,6 +27,14 @@ COMPONENT_MEANINGS = {
     "wasserstein": "Wasserstein-1 distance, in standard deviations of the full simulation",
     "correlation": "root mean square difference of the observables' correlations",
 }
+HELIX_ROWS = {
+    "mse_scaled": "MSE, coordinates as fractions of 5 m",
+    "mse_scaled_bending_plane": "the same in the bending plane",
+    "published_column": "MSE × 500, the paper's column",
+    "rms_mm": "root mean square [mm]",
+    "tracks": "tracks with a helix",
+    "tracks_without_helix": "tracks without",
+}
 STATUS_MEANINGS = {
     "complete": "every planned seed was trained and judged",
     "incomplete": "not every planned seed is there: shown without a rank",
@@ -117,6 +125,14 @@ def gev(energy: float) -> str:
 
 def component_title(name: str) -> str:
     return COMPONENT_TITLES.get(name, name)
+
+
+def helix_table(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Header and rows of the distances of points to helices (``leaderboard.helix``)."""
+    reports = record["samples"]
+    header = ("Points and helices (0 is not perfect)", *(role.capitalize() for role in reports))
+    rows = ((title, *(significant(report[name]) for report in reports.values())) for name, title in HELIX_ROWS.items())
+    return [header, *rows]
 
 
 def seeds_label(entry: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ STUDY = Study(
     laptop=Preset(
         epochs=60,
         evaluate_every=5,
-        trials=24,
+        trials=20,
         limits={
             "conditioning": ("momentum",),
             "latent_dim": (5, 10, 20),

@@ -199,6 +199,38 @@ def test_metrics_of_whole_samples_are_shown(tmp_path, make_measured_entry, make_
     assert "script" not in parsed(tmp_path / "models" / f"{entry['id']}.html").seen
 
 
+def test_distances_to_helices_are_shown(tmp_path, make_measured_entry, make_observables):
+    report = {"mse_scaled": 0.00176, "published_column": 0.88, "rms_mm": 209.8, "tracks": 99}
+    report |= {"tracks_without_helix": 1, "mse_scaled_bending_plane": 0.001}
+    samples = {"generated": report, "reference": report | {"rms_mm": 1.236}}
+    entry = make_measured_entry(id="tracks.1")
+    helix = {"seed": 1, "samples": samples, "published_mse": {"proGAN": 0.00176}}
+    write_entry(tmp_path, entry | {"helix": helix}, make_observables())
+    write_entry(tmp_path, make_measured_entry(id="other.1"), make_observables())
+    build_pages(tmp_path)
+    page = model_page(tmp_path, "tracks.1")
+    assert "Points and helices" in page
+    assert "210" in page
+    assert "1.24" in page
+    assert "proGAN 0.00176" in page
+    assert "Points and helices" not in model_page(tmp_path, "other.1")
+
+
+def test_the_speed_up_over_full_simulation_is_shown_where_that_was_timed(
+    tmp_path, make_measured_entry, make_observables
+):
+    timings = {name: {"median": value, "spread": 0.0} for name, value in (("batch_1", 2.0), ("batch_100", 0.05))}
+    entry = make_measured_entry(id="timed.1")
+    timed = entry["cost"] | {"generation_ms_per_shower": timings, "simulation_ms": 2.2}
+    write_entry(tmp_path, entry | {"cost": timed}, make_observables())
+    write_entry(tmp_path, make_measured_entry(id="other.1"), make_observables())
+    build_pages(tmp_path)
+    page = model_page(tmp_path, "timed.1")
+    assert "Speed-up" in page
+    assert ">44.0<" in page
+    assert "Speed-up" not in model_page(tmp_path, "other.1")
+
+
 def test_memorisation_is_shown_beside_full_simulation(tmp_path, make_measured_entry, make_observables):
     entry = make_measured_entry()
     entry["memorisation"]["found"]["control"] = entry["memorisation"]["found"]["control"] | {"control": None}

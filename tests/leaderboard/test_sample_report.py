@@ -131,3 +131,15 @@ def test_every_metric_can_be_recorded(reference, twin):
     assert [row["name"] for row in found.record["metrics"]] == list(WHOLE_SAMPLE_METRICS)
     assert all(row["outcome"] or row["remark"] for row in found.record["metrics"])
     json.dumps([found.record, found.details], allow_nan=False)
+
+
+def test_tracks_get_their_distances_to_helices_and_others_do_not(reference, twin):
+    assert SampleReports(DATASET, SCORECARD, reference, twin).helix(reference.response) is None
+    tracks = DATASETS["alice-tracks-geant4"]
+    validation = tracks.split("validation").select(np.arange(50))
+    reports = SampleReports(tracks, scorecard_for(tracks, "alice-tracks-v1"), validation, None)
+    found = reports.helix(np.zeros_like(validation.response))
+    assert found is not None
+    assert set(found["samples"]) == {"generated", "reference"}
+    assert found["samples"]["generated"]["tracks_without_helix"] == 50
+    assert found["samples"]["reference"]["rms_mm"] == pytest.approx(1.3, rel=0.15)
