@@ -4,7 +4,7 @@
 
 Transports the particles of tracks of the sample again, ten times as many as once, and prints milliseconds a track: mean
 and standard deviation of the ten runs. Their production by Pythia, the start of Geant4 and the file are not counted.
-Needs geant4-pybind (the extra ``simulation``).
+Needs geant4-pybind (the extra ``refsim``).
 """
 
 # Axes: N tracks.

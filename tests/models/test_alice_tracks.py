@@ -23,6 +23,7 @@ from models.checkpoint import load_generator
 from models.config import from_dict
 from models.layers import building
 from models.physics_terms import gaussian_divergence
+from models.rows import TrainingSample
 from models.storage import read_checkpoint
 from models.track_points import response_of, told_of
 from tests.models.samples import ALICE_TRACKS_CONFIG, SAMPLES, training_events
@@ -41,7 +42,7 @@ def few_events() -> Events:
     return SAMPLES["alice-tracks"].events()
 
 
-def build(method: str, events: Events | None = None, seed: int = 0, **changes: Any) -> Any:
+def build(method: str, events: TrainingSample | None = None, seed: int = 0, **changes: Any) -> Any:
     config = from_dict(AliceTracksConfig, {**ALICE_TRACKS_CONFIG, "method": method, **changes})
     return build_alice_tracks(config, few_events() if events is None else events, seed)
 
@@ -354,6 +355,23 @@ def test_tracks_that_curl_up_are_shorter(learned: Any) -> None:
 def test_another_detector_is_refused_with_the_reason() -> None:
     with pytest.raises(InvalidEvents, match="tracks of up to 159 points"):
         build_model("alice-tracks", {}, ATLAS_PHOTONS_GEANT4.split("train"), 0)
+
+
+@pytest.mark.parametrize("method", ["gan-mlp", "vae"])
+def test_trains_from_a_stream(method: str) -> None:
+    stream = ALICE_TRACKS_GEANT4.training_stream(1, most=TRACKS)
+    first, second = (build(method, stream, conditioning="momentum") for _ in range(2))
+    assert first.train_epoch() == second.train_epoch()
+    conditions = few_events().conditions
+    np.testing.assert_array_equal(first.generate(conditions, seed=1), second.generate(conditions, seed=1))
+
+
+def test_the_mean_event_of_tracks_is_a_baseline() -> None:
+    model = build_model("mean-shower", {}, few_events(), 0)
+    model.train_epoch()
+    tracks = model.generate(few_events().conditions, seed=1)
+    np.testing.assert_allclose(tracks[0], few_events().response.mean(axis=0), rtol=1e-4, atol=1e-2)
+    assert (tracks == tracks[0]).all()
 
 
 @pytest.mark.slow
