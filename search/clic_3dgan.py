@@ -19,7 +19,7 @@ STUDY = Study(
     # mini-batches that a CPU trains on 477 showers in a minute; a smaller power p, with which 3DGAN learns faster;
     # Adam at learning rates that fall, one generator step a batch, more weight on the energy sum, averaged weights.
     laptop=Preset(
-        epochs=50,
+        epochs=70,
         evaluate_every=2,
         trials=12,
         limits={
@@ -49,7 +49,7 @@ STUDY = Study(
             "precision": ("float32",),
         },
         defaults={
-            "power": 0.5,
+            "power": 0.4,
             "latent_dim": 16,
             "generator_convolutions": 5,
             "discriminator_convolutions": 3,
@@ -67,7 +67,7 @@ STUDY = Study(
             "discriminator_learning_rate": 5e-3,
             "decay": 1e-3,
             "first_step_epochs": 0,
-            "average_decay": 0.98,
+            "average_decay": 0.99,
         },
         dataset="clic-electrons-coarse",
         scorecard="clic-electrons-coarse-v1",
