@@ -15,8 +15,9 @@ generator step too.
 The thesis leaves open, and we chose: a mini-batch of 16; β₁ = 0.5, β₂ = 0.999 as in pix2pix and BicycleGAN; slope,
 initialiser and first output as for single tracks; that the encoder minimises all terms it takes part in, with the
 learning rate of the generator; that the critic has no batch normalisation where a gradient penalty needs each event
-apart; that the noise of the single tracks of the training sample is drawn once. Images of the face become what the
-calorimeter can read out (``models.calorimeter_image``).
+apart, and that the lines of the penalty end at images of both sorts by turns; that the noise of the single tracks of
+the training sample is drawn once. Images of the face become what the calorimeter can read out
+(``models.calorimeter_image``).
 """
 
 # Axes: B events of a mini-batch, R critic steps a generator step, V cells, T tracks, Z latent dimensions.
@@ -207,24 +208,39 @@ class ImageTranslation(NetworkModel):
     def _critic_step(self, rows: Tensor, made: Made) -> Tensor:
         """Train the critic on rows (B, 2V) and what was made of them; its loss."""
         given, real = self._split(rows)
-        random = self.randoms["labels"]
-        loss = len(made.all) * self.objective.critic(self.critic(given, real), True, self.labels, random)
-        for images in made.all:
-            images = images.detach()
-            loss = loss + self.objective.critic(self.critic(given, images), False, self.labels, random)
-            if self.settings.objective == "wasserstein" and self.settings.gradient_penalty_weight > 0:
-                loss = loss + self.settings.gradient_penalty_weight * self._penalty(given, real, images)
+        random, images = self.randoms["labels"], [image.detach() for image in made.all]
+        of_real, *of_images = (self.critic.judge(seen) for seen in self._features(given, [real, *images]))
+        loss = len(images) * self.objective.critic(of_real, True, self.labels, random)
+        for output in of_images:
+            loss = loss + self.objective.critic(output, False, self.labels, random)
+        if self.settings.objective == "wasserstein" and self.settings.gradient_penalty_weight > 0:
+            loss = loss + len(images) * self.settings.gradient_penalty_weight * self._penalty(given, real, images)
         self.minimise("critic", loss)
         return loss.detach()
 
-    def _penalty(self, given: Tensor, real: Tensor, images: Tensor) -> Tensor:
-        sidedness, random = self.settings.gradient_penalty, self.randoms["mixing"]
-        return gradient_penalty(lambda between: self.critic(given, between), real, images, sidedness, random)
+    def _features(self, given: Tensor, images: list[Tensor]) -> list[Tensor]:
+        """The critic's features of several mini-batches of images: in one pass, unless it compares events."""
+        if self.settings.critic_mixes_events:
+            return [self.critic.features(given, some) for some in images]
+        together = self.critic.features(given.repeat(len(images), 1), torch.cat(images))
+        return list(together.chunk(len(images)))
+
+    def _penalty(self, given: Tensor, real: Tensor, images: list[Tensor]) -> Tensor:
+        """On lines from real events to images of each sort, by turns."""
+        turns = torch.cat([some[sort :: len(images)] for sort, some in enumerate(images)])
+        order = torch.cat([torch.arange(sort, len(real), len(images)) for sort in range(len(images))]).to(real.device)
+        return gradient_penalty(
+            lambda between: self.critic(given[order], between),
+            real[order],
+            turns,
+            self.settings.gradient_penalty,
+            self.randoms["mixing"],
+        )
 
     def _generator_step(self, rows: Tensor, made: Made) -> Losses:
         """Train generator and encoder on rows (B, 2V) and what was made of them; each term without its weight."""
         given, real = self._split(rows)
-        terms = {"generator": torch.stack([self._fooled(given, real, images) for images in made.all]).sum()}
+        terms = {"generator": self._adversarial_term(given, real, made)}
         loss = terms["generator"]
         for name, weight, term in self._further_terms(real, made):
             terms[name] = term()
@@ -232,14 +248,14 @@ class ImageTranslation(NetworkModel):
         self.minimise("generator", loss)
         return {name: term.detach() for name, term in terms.items()}
 
-    def _fooled(self, given: Tensor, real: Tensor, images: Tensor) -> Tensor:
-        """The adversarial term of images (B, V)."""
-        features = self.critic.features(given, images)
+    def _adversarial_term(self, given: Tensor, real: Tensor, made: Made) -> Tensor:
+        """How the critic takes the images, or how far their features are from those of real ones (4.3.6)."""
+        features = self._features(given, list(made.all))
         if self.settings.feature_matching == "off":
-            return self.objective.generator(self.critic.judge(features))
+            return torch.stack([self.objective.generator(self.critic.judge(seen)) for seen in features]).sum()
         with torch.no_grad():
             wanted = self.critic.features(given, real)
-        return feature_matching(wanted, features)
+        return torch.stack([feature_matching(wanted, seen) for seen in features]).sum()
 
     def _further_terms(self, real: Tensor, made: Made) -> list[tuple[str, float, Callable[[], Tensor]]]:
         """Name, weight and value of the terms that the kind has beside, without those of weight 0."""

@@ -48,7 +48,7 @@ from models.calorimeter_image import (
 from models.config import Config, from_dict, number, whole
 from models.critic_batches import critic_batches
 from models.gradient_penalty import gradient_penalty
-from models.image_layers import PlanesConv2d, doubling, halving, with_spectral_norm
+from models.image_layers import PlanesConv2d, channels_last, doubling, halving, with_spectral_norm
 from models.layers import Dropout, MinibatchDiscrimination, activation, building, initialize
 from models.network_model import Losses, NetworkGenerator, NetworkModel
 from models.optimizers import build_optimizer, decay_learning_rate
@@ -236,7 +236,7 @@ class SingleTrackGenerator(NetworkGenerator):
         limit: float,
         device: str,
     ) -> None:
-        super().__init__(network, detector, conditioning, config.latent_dim, device)
+        super().__init__(channels_last(network), detector, conditioning, config.latent_dim, device)
         self.config, self.limit = config, limit
 
     def normalised(self, encoded: Tensor, noise: Tensor) -> Tensor:
@@ -269,7 +269,7 @@ class SingleTrack(NetworkModel):
             initialize(critic, KERNEL_INITIALIZER)
             if config.spectral_norm == "on":
                 with_spectral_norm(critic)
-        networks = {"generator": network.to(device), "critic": critic.to(device)}
+        networks = {"generator": network.to(device), "critic": channels_last(critic.to(device))}
         rates = {"generator": config.generator_learning_rate, "critic": config.critic_learning_rate}
         super().__init__(
             NAME,

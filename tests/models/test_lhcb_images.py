@@ -218,6 +218,29 @@ class TestKinds:
         assert (images <= lhcb_geometry.cell_limits()).all()
 
 
+def test_the_penalty_ends_at_images_of_both_sorts(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build(events, kind="bicycle_gan", objective="wasserstein")
+    given, real, ends = torch.rand(5, 3328), torch.rand(5, 3328), torch.zeros(5, 3328)
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def penalty(_critic: Any, real: Tensor, images: Tensor, *_: Any) -> Tensor:
+        seen.append((real, images))
+        return torch.zeros(())
+
+    monkeypatch.setattr("models.lhcb_images.gradient_penalty", penalty)
+    model._penalty(given, real, [ends, ends + 1])
+    assert torch.equal(seen[0][0], real[[0, 2, 4, 1, 3]])
+    assert seen[0][1].mean(dim=1).tolist() == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("objective", ["js", "wasserstein"])
+def test_features_in_one_pass_are_those_of_several(objective: str, events: Events) -> None:
+    model = build(events, objective=objective, critic_batch_norm="off")
+    given, first, second = (torch.rand(4, 3328) for _ in range(3))
+    for found, images in zip(model._features(given, [first, second]), (first, second), strict=True):
+        torch.testing.assert_close(found, model.critic.features(given, images), rtol=1e-4, atol=1e-6)
+
+
 def test_the_latent_cycle_finds_the_noise_of_the_prior_again(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build(events, kind="bicycle_gan")
     made = model._make(first_batch(model))
