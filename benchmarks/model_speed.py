@@ -20,7 +20,8 @@ from typing import Any
 
 import torch
 from rich.progress import track
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from data_adapters.datasets import DATASETS
 from data_adapters.events import Events
@@ -189,10 +190,25 @@ def _generation(model: GenerativeModel, events: Events, batch_size: int, clock: 
     return Measured(median(_seconds(generate, clock) for _ in range(repeats)) / count, operations / count)
 
 
+class _Counter(TorchDispatchMode):
+    """Counts the operations of products and convolutions, also inside gradients of gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations = 0.0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        count = flop_registry.get(func.overloadpacket)
+        if count is not None:
+            self.operations += count(*args, **(kwargs or {}), out_val=result)
+        return result
+
+
 def _operations(action: Callable[[], object]) -> float:
-    with FlopCounterMode(display=False) as counter:
+    with _Counter() as counter:
         action()
-    return float(counter.get_total_flops())
+    return counter.operations
 
 
 def _seconds(action: Callable[[], object], clock: Clock) -> float:
