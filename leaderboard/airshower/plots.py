@@ -46,7 +46,7 @@ def patterns_figure(study: WganStudy) -> Figure:
 @styled
 def reconstruction_figure(study: WganStudy) -> Figure:
     """Energy told against the energy that three networks and samples give back."""
-    figure = Figure(figsize=(8.6, 3.2), layout="constrained")
+    figure = Figure(figsize=(8.6, 3.5), layout="constrained")
     panels = (
         ("generated, constrainer", study.by_constrainer, GENERATED),
         ("generated, independent AixNet", study.by_judge, TWIN),
