@@ -19,7 +19,7 @@ STUDY = Study(
     budget_label="{epochs} epochs (the thesis gives no number)",
     # Without a GPU: as for drawn tracks (lhcb_tracker_image.py), with fewer epochs and trials: the single-track model
     # that it is built on is trained first.
-    laptop=Preset(epochs=6, evaluate_every=1, trials=6, limits=LAPTOP_LIMITS, defaults=LAPTOP_DEFAULTS),
+    laptop=Preset(epochs=6, evaluate_every=1, trials=5, limits=LAPTOP_LIMITS, defaults=LAPTOP_DEFAULTS),
     paper=Preset(epochs=500, evaluate_every=10, trials=64),
     built_on=lhcb_single_track.STUDY,
 )

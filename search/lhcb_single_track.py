@@ -19,9 +19,9 @@ STUDY = Study(
     # square roots, so that the critic sees faint ones too; learning rates that a budget of minutes can use, a weaker
     # penalty for the same reason, and the average of the weights. Only what such a budget can tell apart is searched.
     laptop=Preset(
-        epochs=30,
+        epochs=21,
         evaluate_every=3,
-        trials=10,
+        trials=8,
         limits={
             "objective": ("wasserstein",),
             "critic_steps": (1, 3),

@@ -70,7 +70,7 @@ STUDY = Study(
     space=SPACES["lhcb-tracker-image"],  # appendices B and C.3 of the thesis
     scorecard="lhcb-events-v1",  # energy, hits, maximum and trigger rates in bins of transverse energy
     budget_label="{epochs} epochs (the thesis gives no number)",
-    laptop=Preset(epochs=8, evaluate_every=1, trials=8, limits=LAPTOP_LIMITS, defaults=LAPTOP_DEFAULTS),
+    laptop=Preset(epochs=8, evaluate_every=1, trials=6, limits=LAPTOP_LIMITS, defaults=LAPTOP_DEFAULTS),
     paper=Preset(epochs=500, evaluate_every=10, trials=64),
 )
 
