@@ -17,9 +17,9 @@ STUDY = Study(
     space=SPACES["lhcb-refinement"],  # appendices B and C.2 of the thesis
     scorecard="lhcb-events-v1",  # energy, hits, maximum and trigger rates in bins of transverse energy
     budget_label="{epochs} epochs (the thesis gives no number)",
-    # Without a GPU: as for drawn tracks (lhcb_tracker_image.py), with fewer epochs and trials: the single-track model
-    # that it is built on is trained first.
-    laptop=Preset(epochs=6, evaluate_every=1, trials=5, limits=LAPTOP_LIMITS, defaults=LAPTOP_DEFAULTS),
+    # Without a GPU: as for drawn tracks (lhcb_tracker_image.py), with fewer trials: the single-track model that it
+    # is built on is trained first.
+    laptop=Preset(epochs=8, evaluate_every=2, trials=4, limits=LAPTOP_LIMITS, defaults=LAPTOP_DEFAULTS),
     paper=Preset(epochs=500, evaluate_every=10, trials=64),
     built_on=lhcb_single_track.STUDY,
 )
