@@ -4,7 +4,8 @@ Source: T. Neuer, master thesis, University of Zurich, 2020, equations 4.2.1 to 
 
 - The latent cycle of (4.2.5) and (4.2.6) takes z ∼ p(z), which an encoder can find again; the λ after λ_VAE in (4.2.6)
   is a stray one; (3.1.16) means μ + Σ^½·ε.
-- |·|₁ is the sum over cells or latent dimensions, as written; the divergence is (3.1.13), the sum over dimensions.
+- |·|₁ is the sum over cells or latent dimensions, as written; the divergence is (3.1.13), the sum over dimensions
+  (``models.physics_terms.gaussian_divergence``).
 - λ_x, λ_z and λ_VAE weigh these terms in all kinds; (4.2.1) to (4.2.5) have them at 1.
 - A generator that minimises log(1 − D) minimises −log D instead (``models.adversarial``).
 - Where a kind makes two images of an event, from z ∼ p(z) and from the encoder, both fool the critic, and the critic
@@ -58,13 +59,6 @@ def absolute_difference(wanted: Tensor, found: Tensor) -> Tensor:
         raise ValueError(f"wanted {tuple(wanted.shape)}, found {tuple(found.shape)}; give the same shape")
     difference: Tensor = (wanted - found).abs().flatten(1).sum(dim=1).mean()
     return difference
-
-
-def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(μ, σ²) | N(0, 1)) = ½ Σ (σ² + μ² − 1 − log σ²) of (B, Z) each (3.1.13), averaged over events."""
-    of_dimensions = log_variance.exp() + mean**2 - 1 - log_variance
-    result: Tensor = 0.5 * of_dimensions.sum(dim=1).mean()
-    return result
 
 
 def drawn(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:

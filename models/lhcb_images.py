@@ -43,11 +43,12 @@ from models.critic_batches import critic_batches
 from models.gradient_penalty import gradient_penalty
 from models.image_layers import channels_last, with_spectral_norm
 from models.layers import building, initialize
-from models.lhcb_image_losses import TRANSLATIONS, absolute_difference, divergence, drawn
+from models.lhcb_image_losses import TRANSLATIONS, absolute_difference, drawn
 from models.lhcb_image_networks import ImageConfig, ImageCritic, ImageEncoder, ImageNetwork
 from models.lhcb_single_track import SingleTrackGenerator, load_single_track
 from models.network_model import Losses, NetworkGenerator, NetworkModel
 from models.optimizers import build_optimizer, decay_learning_rate
+from models.physics_terms import gaussian_divergence
 from models.rows import TrainingRows, TrainingSample, first_events
 from models.storage import with_prefix, without_prefix
 from models.track_images import NUM_TRACKS, DrawnTracks, SummedTracks, TrackImages, no_tracks, tracks_conditioning
@@ -265,7 +266,7 @@ class ImageTranslation(NetworkModel):
         if self.kind.latent_cycle:
             terms.append(("latent_cycle", self.settings.lambda_z, lambda: self._latent_cycle(made)))
         if self.kind.encoded:
-            terms.append(("divergence", self.settings.lambda_vae, lambda: divergence(*made.distribution)))
+            terms.append(("divergence", self.settings.lambda_vae, lambda: gaussian_divergence(*made.distribution)))
         return [term for term in terms if term[1] > 0]
 
     def _latent_cycle(self, made: Made) -> Tensor:

@@ -20,7 +20,7 @@ from models.adversarial import Labels
 from models.building import build_model
 from models.checkpoint import load_generator
 from models.config import from_dict
-from models.lhcb_image_losses import TRANSLATIONS, absolute_difference, divergence, drawn
+from models.lhcb_image_losses import TRANSLATIONS, absolute_difference, drawn
 from models.lhcb_image_networks import ImageConfig, ImageCritic, ImageEncoder, ImageNetwork
 from models.lhcb_images import (
     REFINEMENT,
@@ -33,6 +33,7 @@ from models.lhcb_images import (
     build_tracker_image,
 )
 from models.lhcb_single_track import SingleTrackGenerator
+from models.physics_terms import gaussian_divergence
 from models.preprocessing import Affine
 from models.track_images import DrawnTracks, SummedTracks
 from tests.models.lhcb_samples import EVENTS, coarse_events, single_track, single_track_folder
@@ -132,8 +133,8 @@ class TestEquations:
     def test_the_divergence_is_that_of_normal_distributions(self) -> None:
         mean, log_variance = torch.tensor([[1.0, -2.0], [0.0, 0.5]]), torch.tensor([[0.0, 1.0], [-1.0, 0.3]])
         expected = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(0.0, 1.0)).sum(dim=1).mean()
-        torch.testing.assert_close(divergence(mean, log_variance), expected)
-        assert divergence(torch.zeros(3, 4), torch.zeros(3, 4)) == 0
+        torch.testing.assert_close(gaussian_divergence(mean, log_variance), expected)
+        assert gaussian_divergence(torch.zeros(3, 4), torch.zeros(3, 4)) == 0
 
     def test_differences_add_up_over_an_event_and_are_averaged_over_events(self) -> None:
         assert absolute_difference(torch.tensor([[1.0, 2.0], [0.0, 0.0]]), torch.tensor([[0.0, 4.0], [0.0, 5.0]])) == 4
