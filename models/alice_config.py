@@ -26,7 +26,7 @@ class AliceTracksConfig(Config):
     lstm_units: int = whole(64)
     conv_layers: int = whole(3, maximum=5)
     channels: int = whole(32)
-    kernel: int = whole(5, minimum=3)
+    kernel: int = whole(4, minimum=3)
     growth_steps: int = whole(5, minimum=0, maximum=5)
     growth_epochs: float = number(40.0)
     fade_epochs: float = number(40.0)

@@ -17,8 +17,9 @@ of the latent distribution. ``conditioning`` tells all networks the momentum, as
 The paper gives no numbers; all sizes and rates are our choice. So are: units halve from layer to layer and channels
 double (three times at most) on the way from the track to the latent space; batch norm in front of every hidden
 activation but in recurrent networks; dropout in discriminators and encoders; LSTMs are told the latent vector at every
-point; one convolution a growth step, stride 2 along the points, no normalisation of pixels; tracks are made coarser by
-means of neighbouring points; ``squared`` errors, objectives other than cross-entropy and averaged weights.
+point; one convolution a growth step, stride 2 along the points with kernels of 4 (an odd kernel gives neighbouring
+points unequal shares), no normalisation of pixels; tracks are made coarser by means of neighbouring points; ``squared``
+errors, objectives other than cross-entropy and averaged weights.
 """
 
 # Axes: B tracks of a mini-batch, R critic steps a generator step, W places of a network, V cells, C encoded conditions.

@@ -18,7 +18,7 @@ STUDY = Study(
     # Without a GPU: the score asks for the momentum, so that all trials are told it; small convolutions, larger
     # learning rates and averaged weights for minutes of training.
     laptop=Preset(
-        epochs=60,
+        epochs=50,
         evaluate_every=5,
         trials=20,
         limits={
@@ -45,9 +45,8 @@ STUDY = Study(
             "dense_units": 256,
             "lstm_units": 16,
             "channels": 4,
-            "kernel": 3,
-            "growth_epochs": 3.0,
-            "fade_epochs": 3.0,
+            "growth_epochs": 1.0,
+            "fade_epochs": 2.0,
             "dropout": 0.0,
             "batch_norm": "off",
             "learning_rate": 1e-3,

@@ -95,7 +95,7 @@ SPACE = Space(
             (4, 8, 16, 32, 64),
             _of("cvae", "dcgan", "progan"),
         ),
-        _listed(PAPER, "kernel", "Points in a kernel", 5, (3, 4, 5, 7), _of("cvae", "dcgan", "progan")),
+        _listed(PAPER, "kernel", "Points in a kernel", 4, (3, 4, 5, 7), _of("cvae", "dcgan", "progan")),
         _listed(
             PAPER,
             "growth_steps",
