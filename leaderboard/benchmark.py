@@ -262,9 +262,10 @@ class Benchmark:
         return JudgedEntry(entry, observables, {0: self.twin.response})
 
     def mean_shower(self, preset: str, study: StudyFacts, work: Path) -> JudgedEntry:
-        """The mean shower of each energy: what a generator without any fluctuation gets."""
+        """The mean shower of each energy, or the mean event: what a generator without any fluctuation gets."""
+        energy = self.reference.detector.energy_condition
         plan = EntryPlan(
-            title="Mean shower of each energy",
+            title="Mean event" if energy is None else "Mean shower of each energy",
             study=study,
             preset=preset,
             model_name=MEAN_SHOWER,

@@ -40,11 +40,11 @@ from models.aixnet import AixNet, AixNetSizes
 from models.base import ModelSpec
 from models.config import Config, from_dict, number, whole
 from models.critic_batches import endless_batches
-from models.gradient_penalty import gradient_penalty
+from models.gradient_penalty import distance_and_penalty
 from models.layers import building, initialize
 from models.log_signals import LogSignals, largest_of
 from models.network_model import Losses, NetworkGenerator, NetworkModel
-from models.optimizers import build_optimizer, decay_learning_rate
+from models.optimizers import build_optimizer
 from models.preprocessing import Affine, Conditioning
 from models.rows import TrainingRows, TrainingSample, first_events
 
@@ -216,6 +216,7 @@ class AirshowerRefiner(NetworkModel):
             TrainingRows(train, encode, device),
             batch_size=config.batch_size,
             seed=seed,
+            decay=config.decay,
             average_decay=config.average_decay,
         )
 
@@ -231,7 +232,6 @@ class AirshowerRefiner(NetworkModel):
         Args:
             batch: Simulated traces and data of each event, (R + 1, B, 2 · S · T).
         """
-        self._decay_learning_rates()
         simulated, data = batch.chunk(2, dim=2)
         seen = [torch.stack(self._critic_step(*pair)) for pair in zip(data[:-1], simulated[1:], strict=True)]
         self._refiner_step(simulated[0])
@@ -249,10 +249,13 @@ class AirshowerRefiner(NetworkModel):
         critic, config = self.networks["critic"], self.config
         with torch.no_grad():
             refined = self.refined(simulated)
-        of_data, of_refined = critic(torch.cat((data, refined))).chunk(2)
-        distance = of_data.mean() - of_refined.mean()
-        penalty = config.gradient_penalty_weight * gradient_penalty(
-            critic, data, refined, config.gradient_penalty, self.randoms["mixing"]
+        distance, penalty = distance_and_penalty(
+            critic,
+            data,
+            refined,
+            config.gradient_penalty_weight,
+            config.gradient_penalty,
+            self.randoms["mixing"],
         )
         self.minimise("critic", penalty - distance)
         return distance.detach(), penalty.detach()
@@ -260,12 +263,6 @@ class AirshowerRefiner(NetworkModel):
     def _refiner_step(self, simulated: Tensor) -> None:
         """Minimise C₁, of which only what depends on the refiner."""
         self.minimise("generator", -self.networks["critic"](self.refined(simulated)).mean())
-
-    def _decay_learning_rates(self) -> None:
-        config, steps = self.config, self.counters["steps"]
-        for name, optimizer in self.optimizers.items():
-            updates = steps if name == "generator" else steps * config.training_ratio
-            decay_learning_rate(optimizer, config.learning_rate, config.decay, updates)
 
 
 def simulated_traces(detector: Detector) -> Condition:

@@ -39,11 +39,11 @@ from models.aixnet import AixNet, AixNetSizes
 from models.base import ModelSpec
 from models.config import Config, from_dict, number, whole
 from models.critic_batches import critic_batches
-from models.gradient_penalty import gradient_penalty
+from models.gradient_penalty import distance_and_penalty
 from models.layers import building, initialize
 from models.log_signals import LogSignals
 from models.network_model import Losses, NetworkGenerator, NetworkModel
-from models.optimizers import build_optimizer, decay_learning_rate
+from models.optimizers import build_optimizer
 from models.preprocessing import Affine, Conditioning, needs_energy_and_numbers, required_energy
 from models.rows import TrainingRows, TrainingSample, first_events
 
@@ -141,6 +141,7 @@ class AirshowerWgan(NetworkModel):
             TrainingRows(train, encode, device),
             batch_size=config.batch_size,
             seed=seed,
+            decay=config.decay,
             average_decay=config.average_decay,
         )
         self.energy_column = _energy_column(detector, conditioning)
@@ -153,7 +154,6 @@ class AirshowerWgan(NetworkModel):
 
     def step(self, batch: Tensor) -> Losses:
         """Steps of critic and constrainer on each of (R, B, V + C), then one of the generator, for the last labels."""
-        self._decay_learning_rates()
         seen: list[tuple[Tensor, Tensor, Tensor]] = []
         for rows in batch:
             patterns, labels = self._divided(rows)
@@ -179,10 +179,13 @@ class AirshowerWgan(NetworkModel):
         critic, config = self.networks["critic"], self.config
         with torch.no_grad():
             generated = self.patterns(labels)
-        of_real, of_generated = critic(torch.cat((patterns, generated))).chunk(2)
-        distance = of_real.mean() - of_generated.mean()
-        penalty = config.gradient_penalty_weight * gradient_penalty(
-            critic, patterns, generated, config.gradient_penalty, self.randoms["mixing"]
+        distance, penalty = distance_and_penalty(
+            critic,
+            patterns,
+            generated,
+            config.gradient_penalty_weight,
+            config.gradient_penalty,
+            self.randoms["mixing"],
         )
         self.minimise("critic", penalty - distance)
         return distance.detach(), penalty.detach()
@@ -212,12 +215,6 @@ class AirshowerWgan(NetworkModel):
         """Patterns (B, V) and encoded conditions (B, C)."""
         cells = self.generator.detector.num_cells
         return rows[:, :cells], rows[:, cells:]
-
-    def _decay_learning_rates(self) -> None:
-        config, steps = self.config, self.counters["steps"]
-        for name, optimizer in self.optimizers.items():
-            updates = steps if name == "generator" else steps * config.training_ratio
-            decay_learning_rate(optimizer, config.learning_rate, config.decay, updates)
 
 
 def refused(detector: Detector) -> str | None:

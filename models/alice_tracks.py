@@ -51,11 +51,11 @@ from models.alice_networks import (
 from models.base import GenerativeModel, ModelSpec, ShowerGenerator
 from models.config import from_dict
 from models.critic_batches import critic_batches
+from models.gaussians import drawn, gaussian_divergence
 from models.gradient_penalty import gradient_penalty
 from models.layers import building
 from models.network_model import Losses, NetworkGenerator, NetworkModel
-from models.optimizers import build_optimizer, decay_learning_rate
-from models.physics_terms import gaussian_divergence
+from models.optimizers import build_optimizer
 from models.preprocessing import Affine, Conditioning
 from models.progressive import Growth, events_at
 from models.rows import TrainingRows, TrainingSample
@@ -91,7 +91,7 @@ class TrackGenerator(NetworkGenerator):
 
 
 class _Tracks(NetworkModel):
-    """What both kinds of training have in common: rows, optimisers, decay of the learning rate."""
+    """What both kinds of training have in common: rows and optimisers."""
 
     compilable = ()
     config: AliceTracksConfig
@@ -106,7 +106,7 @@ class _Tracks(NetworkModel):
         self.trained, self.judge = generator.network, judge
         rows = TrainingRows(train, track_rows(generator.conditioning, generator.places), device)
         trained = {"generator": [*self.trained.parameters()], judging: [*judge.parameters()]}
-        self.rates = {"generator": config.learning_rate, judging: config.critic_learning_rate}
+        rates = {"generator": config.learning_rate, judging: config.critic_learning_rate}
         if together:
             trained = {"generator": [*trained["generator"], *trained[judging]]}
         super().__init__(
@@ -115,18 +115,15 @@ class _Tracks(NetworkModel):
             generator,
             {"generator": self.trained, judging: judge},
             {
-                name: build_optimizer("adam", parameters, self.rates[name], config.beta_1, config.beta_2)
+                name: build_optimizer("adam", parameters, rates[name], config.beta_1, config.beta_2)
                 for name, parameters in trained.items()
             },
             rows,
             batch_size=config.batch_size,
             seed=seed,
+            decay=config.decay,
             average_decay=config.average_decay,
         )
-
-    def _decay(self) -> None:
-        for name, optimizer in self.optimizers.items():
-            decay_learning_rate(optimizer, self.rates[name], self.config.decay, self.counters["steps"])
 
     def _split(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Scaled tracks (B, W, 3) and what networks are told (B, C) of rows."""
@@ -150,7 +147,6 @@ class TrackGan(_Tracks):
 
     def step(self, batch: Tensor) -> Losses:
         """Critic steps on mini-batches (R, B, 3 W + C), then one of the generator at the conditions of the last."""
-        self._decay()
         self._grow()
         critic = torch.stack([self._critic_step(rows) for rows in batch]).mean()
         return {"critic": critic, "generator": self._generator_step(batch[-1])}
@@ -205,10 +201,9 @@ class TrackVae(_Tracks):
 
     def step(self, batch: Tensor) -> Losses:
         """One step on rows (B, 3 W + C)."""
-        self._decay()
         scaled, told = self._split(batch)
         mean, log_variance = self.judge(scaled, told).chunk(2, dim=1)
-        latent = mean + self.noise(*mean.shape) * torch.exp(log_variance / 2)
+        latent = drawn(mean, log_variance, self.noise(*mean.shape))
         reconstruction = reconstruction_loss(self.trained(latent, told), scaled, self.config.reconstruction)
         divergence = gaussian_divergence(mean, log_variance)
         total = reconstruction + self.config.kl_weight * divergence

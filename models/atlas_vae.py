@@ -19,7 +19,7 @@ ours.
 # Axes: B events of a mini-batch, N events, V cells, C encoded conditions, Z latent dimensions.
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +35,8 @@ from models.averaging import average_weights
 from models.base import GenerativeModel, ModelSpec, ShowerGenerator, check_losses, random_stream
 from models.config import Config, from_dict, number, to_dict, whole
 from models.dense import DenseNetwork
+from models.gaussians import drawn, gaussian_divergence
+from models.optimizers import OptimizerName, build_optimizer
 from models.preprocessing import Conditioning, needs_energy_and_numbers
 from models.rows import TrainingSample, fraction_rows, mean_fractions, response_scale
 from models.storage import (
@@ -54,7 +56,6 @@ SMALLEST_TOTAL = 1e-12  # of a shower's fractions, so that a shower without ener
 PARTS = ("front", "middle", "back")
 
 Cells = slice | Tensor
-Optimizer = Callable[[list[Tensor], float], torch.optim.Optimizer]
 InitializerName = Literal[
     "zeros", "ones", "random_normal", "random_uniform", "truncated_normal", "variance_scaling", "glorot_normal"
 ]
@@ -80,7 +81,7 @@ class AtlasVaeConfig(Config):
     activation: Literal["elu", "relu", "selu", "leaky_relu", "prelu"] = "selu"
     kernel_initializer: InitializerName = "variance_scaling"
     bias_initializer: InitializerName = "ones"
-    optimizer: Literal["rmsprop", "adam", "adagrad", "adadelta", "nadam"] = "rmsprop"
+    optimizer: OptimizerName = "rmsprop"
     learning_rate: float = number(1e-4, positive=True)
     batch_size: int = whole(100)
 
@@ -88,37 +89,6 @@ class AtlasVaeConfig(Config):
     def widths(self) -> tuple[int, ...]:
         """Units of hidden layers 1 to 5, from the showers towards the latent space."""
         return (self.units_1, self.units_2, self.units_3, self.units_4, self.units_4)
-
-
-def _rmsprop(parameters: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
-    return torch.optim.RMSprop(parameters, lr=learning_rate, alpha=0.9, eps=1e-8, foreach=True)
-
-
-def _adam(parameters: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
-    return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
-
-
-def _adagrad(parameters: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
-    return torch.optim.Adagrad(parameters, lr=learning_rate, eps=1e-8, foreach=True)
-
-
-def _adadelta(parameters: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
-    return torch.optim.Adadelta(parameters, lr=learning_rate, rho=0.95, eps=1e-8, foreach=True)
-
-
-def _nadam(parameters: list[Tensor], learning_rate: float) -> torch.optim.Optimizer:
-    return torch.optim.NAdam(
-        parameters, lr=learning_rate, betas=(0.9, 0.999), eps=1e-8, momentum_decay=4e-3, foreach=True
-    )
-
-
-OPTIMIZERS: dict[str, Optimizer] = {
-    "rmsprop": _rmsprop,
-    "adam": _adam,
-    "adagrad": _adagrad,
-    "adadelta": _adadelta,
-    "nadam": _nadam,
-}
 
 
 class VaeGenerator(ShowerGenerator):
@@ -167,7 +137,7 @@ class AtlasVae(GenerativeModel):
             self._begin_at_the_mean_shower(mean_fractions(train, scale))
         self.generator.network.flat.copy_(self.decoder.network.flat.detach())
         parameters = [self.encoder.flat, self.decoder.network.flat]
-        self.optimizer = OPTIMIZERS[config.optimizer](parameters, config.learning_rate)
+        self.optimizer = build_optimizer(config.optimizer, parameters, config.learning_rate)
         self.randoms = {name: random_stream(seed, name, device) for name in ("shuffling", "latent")}
         self.epoch = 0
         self.steps = 0
@@ -199,8 +169,7 @@ class AtlasVae(GenerativeModel):
         cells = self.generator.detector.num_cells
         mean, log_variance = self.encoder(batch).chunk(2, dim=1)
         noise = torch.randn(mean.shape, generator=self.randoms["latent"], device=mean.device)
-        latent = mean + noise * torch.exp(log_variance / 2)
-        reconstructed = self.decoder.normalised(batch[:, cells:], latent)
+        reconstructed = self.decoder.normalised(batch[:, cells:], drawn(mean, log_variance, noise))
         terms = loss_terms(batch[:, :cells], reconstructed, mean, log_variance, self.parts)
         values = torch.stack(list(terms.values()))
         total = torch.dot(values, values.new_tensor(list(self.loss_weights().values())))
@@ -260,7 +229,7 @@ def loss_terms(
     total, reconstructed_total = shower.sum(dim=1), reconstructed.sum(dim=1)
     terms = {
         "reconstruction": ((shower - reconstructed) ** 2).sum(dim=1).mean() / 2,
-        "kl": (mean**2 + log_variance.exp() - log_variance - 1).sum(dim=1).mean() / 2,
+        "kl": gaussian_divergence(mean, log_variance),
         "total_energy": (total - reconstructed_total).abs().mean(),
     }
     for name, cells in parts.items():

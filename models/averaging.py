@@ -8,16 +8,19 @@ from __future__ import annotations
 from torch import Tensor
 
 LARGEST_DECAY = 0.999
+WARM_UP_STEPS = 10  # the initial weights are soon forgotten
+
+
+def average_decay(steps: int, largest: float = LARGEST_DECAY) -> float:
+    """Share of the average that stays in a step, after so many; its memory is short at first."""
+    return min(largest, steps / (steps + WARM_UP_STEPS))
 
 
 def average_weights(averaged: Tensor, trained: Tensor, steps: int) -> None:
     """Move the exponential average towards the trained weights, in place.
 
-    Its memory is short at first, so that the initial weights are soon forgotten.
-
     Args:
         averaged, trained: Weights of the same shape.
         steps: Training steps done so far.
     """
-    decay = min(LARGEST_DECAY, steps / (steps + 10))
-    averaged.lerp_(trained.detach(), 1 - decay)
+    averaged.lerp_(trained.detach(), 1 - average_decay(steps))

@@ -43,7 +43,7 @@ from models.clic_3dgan_networks import Discriminator, Generator, Sizes
 from models.config import Config, from_dict, number, whole
 from models.layers import building
 from models.network_model import Losses, NetworkGenerator, NetworkModel, autocast
-from models.optimizers import OptimizerName, build_optimizer, decay_learning_rate
+from models.optimizers import OptimizerName, build_optimizer
 from models.physics_terms import absolute_error, percentage_error
 from models.preprocessing import Affine, Conditioning, Part, needs_energy_and_numbers, required_energy
 from models.rows import Encode, TrainingRows, TrainingSample, response_scale
@@ -52,6 +52,7 @@ from models.volume import THETA, Volume, energy_sum, measured_angle, needs_volum
 NAME = "clic-3dgan"
 ENERGY_UNIT_GEV = 100.0
 SETTLED_ON = 512  # events
+EPSILON = 1e-7  # of the optimiser, as Keras has it
 CROSS_ENTROPY = OBJECTIVES["js"]
 
 
@@ -222,7 +223,7 @@ class Clic3dgan(NetworkModel):
             generator = Clic3dganGenerator(config, train.detector, conditioning, response_scale(train), device)
             discriminator = Discriminator(generator.volume.shape, config.sizes).to(device)
         networks = {"generator": generator.network, "discriminator": discriminator}
-        self.rates = {
+        rates = {
             "generator": config.generator_learning_rate,
             "discriminator": config.discriminator_learning_rate,
         }
@@ -233,7 +234,7 @@ class Clic3dgan(NetworkModel):
         self.labels = Labels(switched=config.label_switch, noise=config.label_noise)
         self.steps = TwoSteps(config, train, image_rows(conditioning, generator.unit, config.power), device)
         optimizers = {
-            name: build_optimizer(config.optimizer, network.parameters(), self.rates[name], config.beta_1)
+            name: build_optimizer(config.optimizer, network.parameters(), rates[name], config.beta_1, epsilon=EPSILON)
             for name, network in networks.items()
         }
         super().__init__(
@@ -245,6 +246,7 @@ class Clic3dgan(NetworkModel):
             self.steps.rows(0),
             batch_size=config.batch_size,
             seed=seed,
+            decay=config.decay,
             average_decay=config.average_decay,
         )
 
@@ -259,7 +261,6 @@ class Clic3dgan(NetworkModel):
         return losses
 
     def step(self, batch: Tensor) -> Losses:
-        self._decay()
         told = self.told(batch)
         if len(self._seen) * self.batch_size < SETTLED_ON:
             self._seen.append(told.conditions)
@@ -338,10 +339,6 @@ class Clic3dgan(NetworkModel):
         network.train(training)
         for module, momentum in zip(normalisations, momenta, strict=True):
             module.momentum = momentum
-
-    def _decay(self) -> None:
-        for name, optimizer in self.optimizers.items():
-            decay_learning_rate(optimizer, self.rates[name], self.config.decay, self.counters["steps"])
 
 
 def load_clic_3dgan(header: Mapping[str, Any], tensors: Mapping[str, Tensor], device: str) -> ShowerGenerator:

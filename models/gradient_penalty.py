@@ -38,6 +38,25 @@ def gradient_penalty(
     return penalty_at(critic, torch.lerp(generated.detach(), real, place), sidedness)
 
 
+def distance_and_penalty(
+    critic: Callable[[Tensor], Tensor],
+    real: Tensor,
+    generated: Tensor,
+    weight: float,
+    sidedness: Sidedness,
+    random: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Estimated Wasserstein distance E[f(x)] − E[f(x̃)] and weighted penalty; a critic minimises their difference.
+
+    Args:
+        critic, real, generated, sidedness, random: See ``gradient_penalty``.
+        weight: Of the penalty.
+    """
+    of_real, of_generated = critic(torch.cat((real, generated.detach()))).chunk(2)
+    penalty = weight * gradient_penalty(critic, real, generated, sidedness, random)
+    return of_real.mean() - of_generated.mean(), penalty
+
+
 def penalty_at(critic: Callable[[Tensor], Tensor], events: Tensor, sidedness: Sidedness) -> Tensor:
     """The penalty at given events (B, …)."""
     events = events.detach().requires_grad_(True)

@@ -5,7 +5,7 @@ Source: T. Neuer, master thesis, University of Zurich, 2020, equations 4.2.1 to 
 - The latent cycle of (4.2.5) and (4.2.6) takes z ∼ p(z), which an encoder can find again; the λ after λ_VAE in (4.2.6)
   is a stray one; (3.1.16) means μ + Σ^½·ε.
 - |·|₁ is the sum over cells or latent dimensions, as written; the divergence is (3.1.13), the sum over dimensions
-  (``models.physics_terms.gaussian_divergence``).
+  (``models.gaussians``).
 - λ_x, λ_z and λ_VAE weigh these terms in all kinds; (4.2.1) to (4.2.5) have them at 1.
 - A generator that minimises log(1 − D) minimises −log D instead (``models.adversarial``).
 - Where a kind makes two images of an event, from z ∼ p(z) and from the encoder, both fool the critic, and the critic
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from data_adapters.registry import Registry
@@ -59,8 +58,3 @@ def absolute_difference(wanted: Tensor, found: Tensor) -> Tensor:
         raise ValueError(f"wanted {tuple(wanted.shape)}, found {tuple(found.shape)}; give the same shape")
     difference: Tensor = (wanted - found).abs().flatten(1).sum(dim=1).mean()
     return difference
-
-
-def drawn(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
-    """μ + σ·ε for ε of N(0, 1), (B, Z) each (3.1.16)."""
-    return mean + torch.exp(0.5 * log_variance) * noise

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
@@ -24,8 +25,9 @@ from torch.nn import functional
 from data_adapters.detector import Detector
 from models.calorimeter_image import Padding, Readout, ScaleName, image_shape, padded_shape
 from models.config import Config, number, whole
+from models.critic_head import CriticHead
 from models.image_layers import PlanesConv2d, doubling, halving, keeping
-from models.layers import Dropout, MinibatchDiscrimination, activation
+from models.layers import Dropout, activation
 
 PADDED_TO = 32
 LEAKY_SLOPE = 0.2
@@ -33,7 +35,6 @@ SPREAD_KERNEL = 5  # of the encoder, the residual blocks and the last convolutio
 CRITIC_KERNEL = 3
 LAST_FILTERS = 4  # the last transposed convolution has so many times fewer channels than the first convolution
 RESIDUAL_MAPS = 32
-MINIBATCH_WIDTH = 8
 
 Kind = Literal["pix2pix", "vae_gan", "clr_gan", "bicycle_gan"]
 
@@ -235,30 +236,19 @@ class ImageCritic(nn.Module):
         layers += [keeping(2 * filters, filters, 4), activation(config.activation, LEAKY_SLOPE)]
         self.layers = nn.Sequential(*layers)
         rows, columns = (side // 2 ** (config.critic_layers + 1) for side in padded)
-        features = filters * rows * columns
         kernels = config.minibatch_kernels if config.critic_mixes_events else 0
-        self.comparison = MinibatchDiscrimination(features, kernels, MINIBATCH_WIDTH) if kernels else None
-        self.patches = config.patch_critic == "on"
-        self.head = halving(filters + kernels, 1, 4) if self.patches else nn.Linear(features + kernels, 1)
+        patches = partial(halving, outputs=1, kernel=4) if config.patch_critic == "on" else None
+        self.head = CriticHead(filters, rows * columns, kernels, patches)
 
     def features(self, given: Tensor, images: Tensor) -> Tensor:
         """Features (B, C, …) of flat images (B, V) beside the ones that they were made from, (B, V)."""
         features: Tensor = self.layers(torch.stack((self.padding(given), self.padding(images)), dim=1))
         return features
 
-    def judge(self, features: Tensor) -> Tensor:
-        """Outputs without activation, (B, 1) or (B, 1, rows, columns)."""
-        flat = features.flatten(1)
-        if self.comparison is not None:
-            compared = self.comparison(flat)
-            nearness = compared[:, flat.shape[1] :, None, None].expand(-1, -1, *features.shape[2:])
-            flat, features = compared, torch.cat((features, nearness), dim=1)
-        output: Tensor = self.head(features if self.patches else flat)
-        return output
-
     def forward(self, given: Tensor, images: Tensor) -> Tensor:
-        """See ``judge``."""
-        return self.judge(self.features(given, images))
+        """Outputs without activation, (B, 1) or (B, 1, rows, columns)."""
+        output: Tensor = self.head(self.features(given, images))
+        return output
 
 
 def _critic_block(config: ImageConfig, inputs: int, outputs: int, *, deepest: bool) -> list[nn.Module]:

@@ -40,15 +40,15 @@ from models.base import GenerativeModel, ModelSpec, ShowerGenerator, random_stre
 from models.calorimeter_image import SCALES, cell_limit, first_output
 from models.config import from_dict, to_dict, whole
 from models.critic_batches import critic_batches
+from models.gaussians import drawn, gaussian_divergence
 from models.gradient_penalty import gradient_penalty
 from models.image_layers import channels_last, with_spectral_norm
 from models.layers import building, initialize
-from models.lhcb_image_losses import TRANSLATIONS, absolute_difference, drawn
+from models.lhcb_image_losses import TRANSLATIONS, absolute_difference
 from models.lhcb_image_networks import ImageConfig, ImageCritic, ImageEncoder, ImageNetwork
 from models.lhcb_single_track import SingleTrackGenerator, load_single_track
 from models.network_model import Losses, NetworkGenerator, NetworkModel
-from models.optimizers import build_optimizer, decay_learning_rate
-from models.physics_terms import gaussian_divergence
+from models.optimizers import build_optimizer
 from models.rows import TrainingRows, TrainingSample, first_events
 from models.storage import with_prefix, without_prefix
 from models.track_images import NUM_TRACKS, DrawnTracks, SummedTracks, TrackImages, no_tracks, tracks_conditioning
@@ -152,7 +152,7 @@ class ImageTranslation(NetworkModel):
             parameters += self.encoder.parameters()
         for network in networks.values():
             channels_last(network.to(device))
-        self.rates = {"generator": config.generator_learning_rate, "critic": config.critic_learning_rate}
+        rates = {"generator": config.generator_learning_rate, "critic": config.critic_learning_rate}
         self.objective = OBJECTIVES[config.objective]
         self.labels = Labels(config.label_smoothing, config.random_labels)
         self.num_cells = train.detector.num_cells
@@ -163,12 +163,13 @@ class ImageTranslation(NetworkModel):
             generator,
             networks,
             {
-                which: build_optimizer(config.optimizer, of, self.rates[which], config.beta_1, config.beta_2)
+                which: build_optimizer(config.optimizer, of, rates[which], config.beta_1, config.beta_2)
                 for which, of in (("generator", parameters), ("critic", self.critic.parameters()))
             },
             image_rows(train, generator, random_stream(seed, "tracks")),
             batch_size=config.batch_size,
             seed=seed,
+            decay=config.decay,
             average_decay=config.average_decay,
         )
 
@@ -179,8 +180,6 @@ class ImageTranslation(NetworkModel):
 
     def step(self, batch: Tensor) -> Losses:
         """Critic steps on mini-batches (R, B, 2V), then one of generator and encoder at the events of the last."""
-        for name, optimizer in self.optimizers.items():
-            decay_learning_rate(optimizer, self.rates[name], self.settings.decay, self.counters["steps"])
         critic = []
         for rows in batch[:-1]:
             with torch.no_grad():
@@ -210,7 +209,7 @@ class ImageTranslation(NetworkModel):
         """Train the critic on rows (B, 2V) and what was made of them; its loss."""
         given, real = self._split(rows)
         random, images = self.randoms["labels"], [image.detach() for image in made.all]
-        of_real, *of_images = (self.critic.judge(seen) for seen in self._features(given, [real, *images]))
+        of_real, *of_images = (self.critic.head(seen) for seen in self._features(given, [real, *images]))
         loss = len(images) * self.objective.critic(of_real, True, self.labels, random)
         for output in of_images:
             loss = loss + self.objective.critic(output, False, self.labels, random)
@@ -253,7 +252,7 @@ class ImageTranslation(NetworkModel):
         """How the critic takes the images, or how far their features are from those of real ones (4.3.6)."""
         features = self._features(given, list(made.all))
         if self.settings.feature_matching == "off":
-            return torch.stack([self.objective.generator(self.critic.judge(seen)) for seen in features]).sum()
+            return torch.stack([self.objective.generator(self.critic.head(seen)) for seen in features]).sum()
         with torch.no_grad():
             wanted = self.critic.features(given, real)
         return torch.stack([feature_matching(wanted, seen) for seen in features]).sum()

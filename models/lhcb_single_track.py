@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -47,11 +48,12 @@ from models.calorimeter_image import (
 )
 from models.config import Config, from_dict, number, whole
 from models.critic_batches import critic_batches
+from models.critic_head import CriticHead
 from models.gradient_penalty import gradient_penalty
 from models.image_layers import PlanesConv2d, channels_last, doubling, halving, with_spectral_norm
-from models.layers import Dropout, MinibatchDiscrimination, activation, building, initialize
+from models.layers import Dropout, activation, building, initialize
 from models.network_model import Losses, NetworkGenerator, NetworkModel
-from models.optimizers import build_optimizer, decay_learning_rate
+from models.optimizers import build_optimizer
 from models.preprocessing import Affine, Categories, Conditioning, Part, needs_energy_and_numbers
 from models.rows import TrainingRows, TrainingSample, first_events
 
@@ -59,7 +61,6 @@ NAME = "lhcb-single-track"
 PADDED_TO = 8
 LEAKY_SLOPE = 0.2
 KERNEL_INITIALIZER = "glorot_uniform"
-MINIBATCH_WIDTH = 8  # numbers by which a kernel of minibatch discrimination compares two events
 FEWEST_FILTERS = 4
 
 
@@ -176,11 +177,9 @@ class SingleTrackCritic(nn.Module):
             layers += [halving(filters, 2 * filters, config.kernel), *_after_convolution(config, 2 * filters)]
             filters *= 2
         self.layers = nn.Sequential(*layers)
-        features = filters * rows * columns
         kernels = config.minibatch_kernels if config.critic_mixes_events else 0
-        self.comparison = MinibatchDiscrimination(features, kernels, MINIBATCH_WIDTH) if kernels else None
-        self.patches = config.patch_critic == "on"
-        self.head = nn.Conv2d(filters + kernels, 1, 1) if self.patches else nn.Linear(features + kernels, 1)
+        patches = partial(nn.Conv2d, out_channels=1, kernel_size=1) if config.patch_critic == "on" else None
+        self.head = CriticHead(filters, rows * columns, kernels, patches)
         self.padding = Padding(shape, padded)
 
     def features(self, images: Tensor, encoded: Tensor) -> Tensor:
@@ -188,19 +187,10 @@ class SingleTrackCritic(nn.Module):
         features: Tensor = self.layers(self.first(self.padding(images)[:, None], encoded))
         return features
 
-    def judge(self, features: Tensor) -> Tensor:
-        """Outputs without activation, (B, 1) or (B, 1, rows, columns)."""
-        flat = features.flatten(1)
-        if self.comparison is not None:
-            compared = self.comparison(flat)
-            nearness = compared[:, flat.shape[1] :, None, None].expand(-1, -1, *features.shape[2:])
-            flat, features = compared, torch.cat((features, nearness), dim=1)
-        output: Tensor = self.head(features if self.patches else flat)
-        return output
-
     def forward(self, images: Tensor, encoded: Tensor) -> Tensor:
-        """See ``judge``."""
-        return self.judge(self.features(images, encoded))
+        """Outputs without activation, (B, 1) or (B, 1, rows, columns)."""
+        output: Tensor = self.head(self.features(images, encoded))
+        return output
 
 
 def _after_convolution(config: SingleTrackConfig, filters: int) -> list[nn.Module]:
@@ -283,9 +273,10 @@ class SingleTrack(NetworkModel):
             image_rows(train, conditioning, limit, SCALES[config.cell_scale], device),
             batch_size=config.batch_size,
             seed=seed,
+            decay=config.decay,
             average_decay=config.average_decay,
         )
-        self.rates, self.critic, self.trained = rates, critic, network
+        self.critic, self.trained = critic, network
         self.num_cells = detector.num_cells
         self.objective = OBJECTIVES[config.objective]
         self.labels = Labels(config.label_smoothing, config.random_labels)
@@ -297,8 +288,6 @@ class SingleTrack(NetworkModel):
 
     def step(self, batch: Tensor) -> Losses:
         """Critic steps on mini-batches (R, B, V + C), then one of the generator at the conditions of the last."""
-        for name, optimizer in self.optimizers.items():
-            decay_learning_rate(optimizer, self.rates[name], self.config.decay, self.counters["steps"])
         critic = torch.stack([self._critic_step(rows) for rows in batch]).mean()
         return {"critic": critic, "generator": self._generator_step(batch[-1])}
 
@@ -331,7 +320,7 @@ class SingleTrack(NetworkModel):
                 wanted = self.critic.features(real, encoded)
             loss = feature_matching(wanted.flatten(1), features.flatten(1))
         else:
-            loss = self.objective.generator(self.critic.judge(features))
+            loss = self.objective.generator(self.critic.head(features))
         self.minimise("generator", loss)
         return loss.detach()
 

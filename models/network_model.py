@@ -6,6 +6,7 @@ A model of this kind is one file: its networks, its configuration, and ``step``,
 # Axes: B events of a mini-batch, W columns of a row.
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from copy import deepcopy
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from data_adapters.detector import Detector, detector_to_json
+from models.averaging import average_decay
 from models.base import GenerativeModel, ShowerGenerator, check_losses, random_stream
 from models.config import Config, to_dict
 from models.layers import Dropout
@@ -34,7 +36,6 @@ from models.storage import (
     write_checkpoint,
 )
 
-WARM_UP_STEPS = 10  # the average forgets the initial weights at first
 Losses = dict[str, Tensor]
 
 
@@ -93,6 +94,7 @@ class NetworkModel(GenerativeModel):
         networks: All that is trained, by name.
         optimizers: By name; ``minimise`` takes them.
         rows: The training sample.
+        decay: Of the learning rates: rate / (1 + decay · updates), each optimiser counting its own, as Keras has it.
         average_decay: Of the exponential average of the weights that generates; 0 generates with the weights as
             they are.
     """
@@ -111,6 +113,7 @@ class NetworkModel(GenerativeModel):
         *,
         batch_size: int,
         seed: int,
+        decay: float = 0.0,
         average_decay: float = 0.0,
         generating: str = "generator",
     ) -> None:
@@ -123,7 +126,9 @@ class NetworkModel(GenerativeModel):
             for purpose in ("shuffling", "latent", "mixing", "labels", "dropout")
         }
         self.epoch = 0
-        self.counters = {"steps": 0}
+        self.counters = {"steps": 0, **{f"{name} updates": 0 for name in self.optimizers}}
+        self.decay = decay
+        self.first_rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in self.optimizers.items()}
         if average_decay > 0:
             generator.network = deepcopy(self.networks[generating]).requires_grad_(False)
         for network in self.networks.values():
@@ -136,12 +141,12 @@ class NetworkModel(GenerativeModel):
             if name in self.networks:
                 self.networks[name].compile()
 
+    @abstractmethod
     def step(self, batch: Tensor) -> Losses:
         """Train on one mini-batch of rows (B, W); each loss, detached.
 
         A model whose ``batches`` gives something else takes that.
         """
-        raise NotImplementedError
 
     def batches(self) -> Iterable[Any]:
         """What an epoch passes to ``step``, one after the other."""
@@ -165,7 +170,14 @@ class NetworkModel(GenerativeModel):
         optimizer.zero_grad(set_to_none=True)
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
+        self._decay_learning_rate(name)
         optimizer.step()
+        self.counters[f"{name} updates"] += 1
+
+    def _decay_learning_rate(self, name: str) -> None:
+        rate = self.first_rates[name] / (1 + self.decay * self.counters[f"{name} updates"])
+        for group in self.optimizers[name].param_groups:
+            group["lr"] = rate
 
     def noise(self, *shape: int) -> Tensor:
         """Normal numbers of the latent space."""
@@ -179,8 +191,7 @@ class NetworkModel(GenerativeModel):
         """Move the average towards the trained weights; its memory is short at first."""
         if self.average_decay == 0:
             return
-        steps = self.counters["steps"]
-        decay = min(self.average_decay, steps / (steps + WARM_UP_STEPS))
+        decay = average_decay(self.counters["steps"], self.average_decay)
         trained = self.networks[self.generating].state_dict()
         with torch.no_grad():
             for name, average in self.generator.network.state_dict().items():

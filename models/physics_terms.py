@@ -23,15 +23,6 @@ def absolute_error(predicted: Tensor, truth: Tensor) -> Tensor:
     return (predicted - truth).abs().mean()
 
 
-def gaussian_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Kullback–Leibler divergence of N(mean, variance) from N(0, 1), summed over Z and averaged over B; (B, Z) each.
-
-    Raises: ValueError for different shapes.
-    """
-    _check(mean, log_variance)
-    return (mean**2 + log_variance.exp() - log_variance - 1).sum(dim=1).mean() / 2
-
-
 def _check(predicted: Tensor, truth: Tensor) -> None:
     if predicted.shape != truth.shape:
         raise ValueError(

@@ -98,7 +98,7 @@ def write_page(docs: Path, parts: Mapping[str, str]) -> Path:
     page = docs / PAGE
     text = page.read_text(encoding="utf-8")
     for name, part in parts.items():
-        begin, end = f"<!-- begin: python -m leaderboard.airshower, {name} -->", f"<!-- end: {name} -->"
+        begin, end = f"<!-- begin: python benchmarks/airshower_models.py, {name} -->", f"<!-- end: {name} -->"
         before, found, rest = text.partition(begin)
         _, closed, after = rest.partition(end)
         if not found or not closed:

@@ -23,19 +23,6 @@ from models.building import build_model
 from models.checkpoint import load_generator
 from models.network_model import NetworkModel
 
-CONFIG: Mapping[str, Any] = {
-    "residual_blocks": 2,
-    "refiner_maps": 8,
-    "trigger": "data",
-    "training_ratio": 2,
-    "learning_rate": 1e-3,
-    "batch_size": 16,
-    "encoder_maps": 16,
-    "critic_maps": 4,
-    "critic_layers": 3,
-    "average_decay": 0.95,
-    "dropout": 0.0,
-}
 TRAINED_EVENTS, STUDIED_EVENTS, EPOCHS = 3_000, 4_000, 300
 STUDIED_SEED = 1_000_000  # added to the seed: showers that no refiner was trained with
 SCORECARD = "airshower-array-v1"
@@ -72,13 +59,13 @@ class RefinerStudy:
 
 
 def refiner_study(
+    config: Mapping[str, Any],
     seed: int,
     *,
     checkpoint: Path | None = None,
     trained_events: int = TRAINED_EVENTS,
     events: int = STUDIED_EVENTS,
     epochs: int = EPOCHS,
-    config: Mapping[str, Any] = CONFIG,
     on_step: Callable[[str], None] = lambda _step: None,
 ) -> RefinerStudy:
     """Train a refiner, or take one, and study it with showers that it has not seen.
@@ -88,7 +75,7 @@ def refiner_study(
     losses: dict[str, list[float]] = {}
     steps: list[int] = []
     if checkpoint is None:
-        generator: ShowerGenerator = _trained(seed, trained_events, epochs, config, losses, steps, on_step)
+        generator: ShowerGenerator = _trained(config, seed, trained_events, epochs, losses, steps, on_step)
     else:
         generator = load_generator(checkpoint)
     on_step("showers to study")
@@ -105,10 +92,10 @@ def refiner_study(
 
 
 def _trained(
+    config: Mapping[str, Any],
     seed: int,
     events: int,
     epochs: int,
-    config: Mapping[str, Any],
     losses: dict[str, list[float]],
     steps: list[int],
     on_step: Callable[[str], None],

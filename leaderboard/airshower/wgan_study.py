@@ -17,14 +17,6 @@ from metrics.networks.parts import Parts
 from models.airshower_wgan import AirshowerWgan
 from models.building import build_model
 
-# The study's laptop size, for a sample of as many showers as one likes.
-CONFIG: Mapping[str, Any] = {
-    "generator_maps": 16,
-    "critic_maps": 16,
-    "training_ratio": 2,
-    "learning_rate": 1e-3,
-    "average_decay": 0.95,
-}
 EVENTS, GENERATED, EPOCHS = 10_000, 5_000, 20
 JUDGE_EVENTS = 6_000  # that the independent network is trained and stopped with
 PATTERN_ENERGIES_EEV = (10.0, 30.0, 70.0, 100.0)
@@ -57,12 +49,12 @@ class WganStudy:
 
 
 def wgan_study(
+    config: Mapping[str, Any],
     seed: int,
     *,
     events: int = EVENTS,
     epochs: int = EPOCHS,
     generated: int = GENERATED,
-    config: Mapping[str, Any] = CONFIG,
     on_step: Callable[[str], None] = lambda _step: None,
 ) -> WganStudy:
     """Train on ``events`` patterns of data, generate, reconstruct."""

@@ -110,7 +110,8 @@ def id_of(response: np.ndarray) -> float:
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
     marks = [
-        f"<!-- begin: python -m leaderboard.airshower, {p} -->\nold\n<!-- end: {p} -->" for p in ("wgan", "refiner")
+        f"<!-- begin: python benchmarks/airshower_models.py, {p} -->\nold\n<!-- end: {p} -->"
+        for p in ("wgan", "refiner")
     ]
     (tmp_path / page.PAGE).write_text("\n".join(["before", marks[0], "between", marks[1], "after"]))
     return tmp_path
@@ -119,7 +120,7 @@ def docs(tmp_path: Path) -> Path:
 @pytest.mark.usefixtures("quick_judge")
 def test_the_study_of_the_wgan_is_drawn_and_written(docs: Path) -> None:
     steps: list[str] = []
-    study = wgan_study(1, events=FEW, epochs=2, generated=50, config=TINY_WGAN, on_step=steps.append)
+    study = wgan_study(TINY_WGAN, 1, events=FEW, epochs=2, generated=50, on_step=steps.append)
     assert study.steps == [4, 8]
     assert {len(values) for values in study.losses.values()} == {2}
     assert (
@@ -136,7 +137,7 @@ def test_the_study_of_the_wgan_is_drawn_and_written(docs: Path) -> None:
 
 @pytest.mark.usefixtures("quick_judge")
 def test_the_study_of_a_refiner_is_drawn_and_written(docs: Path) -> None:
-    study = refiner_study(1, trained_events=20, events=FEW, epochs=2, config=TINY_REFINER)
+    study = refiner_study(TINY_REFINER, 1, trained_events=20, events=FEW, epochs=2)
     assert study.steps == [1, 2]
     assert set(study.scores) == {"mean event of data", "unrefined simulation", "refined simulation"}
     page.write_page(docs, {"refiner": page.write_refiner(docs, study)})
@@ -150,7 +151,7 @@ def test_the_study_of_a_refiner_is_drawn_and_written(docs: Path) -> None:
 def test_a_trained_refiner_is_taken_from_its_checkpoint(tmp_path: Path) -> None:
     model = build_model("airshower-refiner", TINY_REFINER, samples.data_and_simulation(20, 1, paired=False), 1)
     model.save(tmp_path)
-    study = refiner_study(1, checkpoint=tmp_path, events=FEW)
+    study = refiner_study(TINY_REFINER, 1, checkpoint=tmp_path, events=FEW)
     assert study.losses == {}
     assert study.scores["refined simulation"]["score"] != study.scores["unrefined simulation"]["score"]
 
@@ -181,4 +182,4 @@ def test_percentages_in_the_table() -> None:
 def test_the_page_that_ships_is_of_these_parts() -> None:
     text = (Path(__file__).parents[2] / "docs" / page.PAGE).read_text()
     for part in ("wgan", "refiner"):
-        assert f"<!-- begin: python -m leaderboard.airshower, {part} -->" in text
+        assert f"<!-- begin: python benchmarks/airshower_models.py, {part} -->" in text

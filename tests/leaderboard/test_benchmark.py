@@ -314,3 +314,9 @@ def test_records_are_written_and_shown(benchmark, judged, trainings, mean_shower
     energies = len({plot["energy_mev"] for plot in judged.observables["histograms"]})
     assert page.count("<svg") == len(at_one_energy) + 8  # response, resolution, four layers, training, memorisation
     assert len(page) * energies < 4_000_000  # most of which is not repeated for each energy
+
+
+def test_the_mean_of_events_without_an_energy_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    benchmark = Benchmark(tmp_path, DatasetFiles("alice-tracks-geant4"), "alice-tracks-v1", "test of the title")
+    monkeypatch.setattr(benchmark, "_train_and_judge", lambda plan, _work: plan)
+    assert benchmark.mean_shower("test", STUDY, tmp_path).title == "Mean event"

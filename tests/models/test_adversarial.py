@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from models.adversarial import OBJECTIVES, PLAIN, Labels, feature_matching
+from models.gaussians import gaussian_divergence
 from models.gradient_penalty import gradient_penalty, penalty_at
-from models.physics_terms import absolute_error, gaussian_divergence, percentage_error
+from models.physics_terms import absolute_error, percentage_error
 
 LOGIT = 1.5
 

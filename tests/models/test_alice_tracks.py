@@ -21,8 +21,8 @@ from models.alice_tracks import TrackGan, TrackVae, build_alice_tracks, reconstr
 from models.building import build_model
 from models.checkpoint import load_generator
 from models.config import from_dict
+from models.gaussians import gaussian_divergence
 from models.layers import building
-from models.physics_terms import gaussian_divergence
 from models.rows import TrainingSample
 from models.storage import read_checkpoint
 from models.track_points import response_of, told_of

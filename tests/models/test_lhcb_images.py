@@ -20,7 +20,8 @@ from models.adversarial import Labels
 from models.building import build_model
 from models.checkpoint import load_generator
 from models.config import from_dict
-from models.lhcb_image_losses import TRANSLATIONS, absolute_difference, drawn
+from models.gaussians import drawn, gaussian_divergence
+from models.lhcb_image_losses import TRANSLATIONS, absolute_difference
 from models.lhcb_image_networks import ImageConfig, ImageCritic, ImageEncoder, ImageNetwork
 from models.lhcb_images import (
     REFINEMENT,
@@ -33,7 +34,6 @@ from models.lhcb_images import (
     build_tracker_image,
 )
 from models.lhcb_single_track import SingleTrackGenerator
-from models.physics_terms import gaussian_divergence
 from models.preprocessing import Affine
 from models.track_images import DrawnTracks, SummedTracks
 from tests.models.lhcb_samples import EVENTS, coarse_events, single_track, single_track_folder
@@ -198,8 +198,8 @@ class TestKinds:
         model = build(events, kind=kind, objective=objective, gradient_penalty_weight=0.0)
         assert model.labels == Labels(0.9, 0.0)
         monkeypatch.setattr(model, "minimise", lambda _name, _loss: None)
-        nn.init.zeros_(model.critic.head.weight)
-        nn.init.constant_(model.critic.head.bias, 2.0)  # type: ignore[arg-type]
+        nn.init.zeros_(model.critic.head.output.weight)
+        nn.init.constant_(model.critic.head.output.bias, 2.0)  # type: ignore[arg-type]
         rows = first_batch(model)
         made = model._make(rows)
         images = 2 if TRANSLATIONS[kind].encoded else 1
@@ -298,7 +298,7 @@ def test_feature_matching_takes_the_place_of_the_objective(events: Events, monke
     model = build(events, feature_matching="on")
     rows = first_batch(model)
     made = model._make(rows)
-    monkeypatch.setattr(model.critic, "judge", lambda _features: pytest.fail("nothing needs the critic's output"))
+    monkeypatch.setattr(model.critic.head, "forward", lambda _features: pytest.fail("no output is needed"))
     assert model._generator_step(rows, made)["generator"] >= 0
 
 

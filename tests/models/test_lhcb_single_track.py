@@ -21,7 +21,7 @@ from tests.models.samples import few_events
 from tests.models.test_any_detector import as_stream
 
 SMALL = {"generator_filters": 16, "critic_filters": 4, "batch_size": 8, "latent_dim": 4, "critic_steps": 2}
-CRITIC_BIAS = "head.bias"  # it moves no difference of means
+CRITIC_BIAS = "head.output.bias"  # it moves no difference of means
 
 
 @pytest.fixture(scope="module")
@@ -158,8 +158,8 @@ def test_losses_are_of_outputs_without_activation(events: Events, monkeypatch: p
     model = build(events, objective="js", label_smoothing=0.9)
     assert model.labels == Labels(0.9, 0.0)
     monkeypatch.setattr(model, "minimise", lambda _name, _loss: None)
-    nn.init.zeros_(model.critic.head.weight)
-    nn.init.constant_(model.critic.head.bias, 2.0)  # type: ignore[arg-type]
+    nn.init.zeros_(model.critic.head.output.weight)
+    nn.init.constant_(model.critic.head.output.bias, 2.0)  # type: ignore[arg-type]
     true, false = np.log1p(np.exp(-2.0)), np.log1p(np.exp(2.0))  # −log D, −log(1 − D) of the logit 2
     rows = first_batch(model)
     assert model._critic_step(rows).item() == pytest.approx(0.9 * true + 0.1 * false + false, rel=1e-5)
@@ -178,7 +178,7 @@ def test_the_penalty_belongs_to_wasserstein(events: Events, monkeypatch: pytest.
 
 def test_feature_matching_takes_the_place_of_the_objective(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build(events, feature_matching="on")
-    monkeypatch.setattr(model.critic, "judge", lambda _features: pytest.fail("nothing needs the critic's output"))
+    monkeypatch.setattr(model.critic.head, "forward", lambda _features: pytest.fail("no output is needed"))
     assert model._generator_step(first_batch(model)) >= 0
 
 
@@ -188,7 +188,7 @@ def test_events_are_compared_only_where_no_penalty_needs_them_apart(objective: s
     rows = first_batch(model)
     images, encoded = rows[:, :3328], rows[:, 3328:]
     with torch.no_grad():
-        nn.init.normal_(model.critic.head.weight)
+        nn.init.normal_(model.critic.head.output.weight)
         alone, together = model.critic(images[:4], encoded[:4]), model.critic(images, encoded)[:4]
     assert torch.allclose(alone, together, rtol=1e-4, atol=1e-5) == (objective == "wasserstein")
 
@@ -221,8 +221,8 @@ def test_learning_rates_decay(events: Events) -> None:
     model = build(events, decay=0.1)
     for _ in range(2):
         model.train_epoch()
-    steps = model.counters["steps"]
-    assert model.optimizers["critic"].param_groups[0]["lr"] == pytest.approx(1e-4 / (1 + 0.1 * (steps - 1)))
+    updates = model.config.critic_steps * model.counters["steps"]
+    assert model.optimizers["critic"].param_groups[0]["lr"] == pytest.approx(1e-4 / (1 + 0.1 * (updates - 1)))
 
 
 def image_detector(rows: int, columns: int, *conditions: Condition) -> Detector:
