@@ -179,7 +179,10 @@ def board_pages(plan: Plan, console: Console, judged: bool) -> Path:
     plan.board.mkdir(parents=True, exist_ok=True)
     index = build_pages(plan.board)
     if judged:
-        for table in tables([entry for entry in read_board(plan.board).entries if _of_this_search(plan, entry)]):
+        entries = [entry for entry in read_board(plan.board).entries if _of_this_search(plan, entry)]
+        for table in tables(entries):
+            if not (table.ranked or table.unranked):
+                continue  # baselines on the data of other searches
             console.print(summary_table(table))
             for sentence in comparison_sentences(table):
                 console.print(sentence, highlight=False, soft_wrap=True)
