@@ -68,7 +68,7 @@ def final_plans(plan: Plan, ledger: Ledger, champion: Reevaluation) -> list[Entr
 
 def default_role(plan: Plan) -> str:
     """What the configuration of the first trial is called."""
-    return f"paper's configuration at {plan.preset_name} size" if plan.preset.defaults else "paper's configuration"
+    return f"defaults of the {plan.preset_name} preset" if plan.preset.defaults else "paper's configuration"
 
 
 def train_and_judge(plan: Plan, entries: list[EntryPlan], tracker: Tracker, console: Console) -> list[str]:
