@@ -26,10 +26,10 @@ def summary_table(table: Table) -> RichTable:
         box=SIMPLE_HEAD,
         pad_edge=False,
     )
-    rich_table.add_column("", overflow="fold", min_width=20)
+    rich_table.add_column("", overflow="fold")
     rich_table.add_column("score ± error", justify="right", no_wrap=True)
     for name in components:
-        rich_table.add_column(text.component_title(name), justify="right", no_wrap=True)
+        rich_table.add_column(text.component_title(name), justify="right", overflow="fold")
     for label, entry in rows:
         rich_table.add_row(*_cells(label, entry, components))
     return rich_table

@@ -18,7 +18,7 @@ STUDY = Study(
     # Without a GPU: the score asks for the momentum, so that all trials are told it; small convolutions, larger
     # learning rates and averaged weights for minutes of training.
     laptop=Preset(
-        epochs=50,
+        epochs=80,
         evaluate_every=5,
         trials=20,
         limits={

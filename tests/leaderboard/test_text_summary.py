@@ -51,8 +51,8 @@ def test_signed_and_count():
     assert text.gev(65536.0) == "65.5 GeV"
 
 
-def printed(table) -> str:
-    console = Console(width=140, file=io.StringIO())
+def printed(table, width=140) -> str:
+    console = Console(width=width, file=io.StringIO())
     console.print(summary_table(table))
     return console.file.getvalue()
 
@@ -102,3 +102,13 @@ def test_the_summary_says_what_is_not_complete(make_entry):
     (table,) = tables([entry])
     assert "paper: Paper (diverged)" in printed(table)
     assert comparison_sentences(table) == []
+
+
+def test_no_column_of_the_summary_is_cut_off_in_a_narrow_terminal(make_entry):
+    values = {"bmre": 2.94, "helix_residual": 25502.0, "wasserstein": 5738.0, "correlation": 0.526}
+    components = {name: {"value": value, "error": 0.01} for name, value in values.items()}
+    entry = make_entry(title="ALICE track generators, defaults of the laptop preset", score=2853.0)
+    (table,) = tables([entry | {"components": components}])
+    shown = printed(table, width=80)
+    assert "Correlation" in shown
+    assert "0.526" in shown
