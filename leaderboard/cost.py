@@ -26,8 +26,7 @@ Conditions = Mapping[str, NDArray[np.float64]]
 
 REPEATS = {1: 200, 100: 50, 10_000: 5}
 FEWEST_REPEATS, SECONDS_A_BATCH = 3, 20.0  # of slow showers fewer repeats are timed
-COMPARED_BATCH = 100  # timed in any case: models are compared by it
-LARGEST_BATCH = 512 * 2**20  # bytes of showers
+LARGEST_BATCH = 64 * 2**20  # bytes of showers; what networks need for them is tens of times as much
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 PROCESS_STATUS = Path("/proc/self/status")
 
@@ -37,7 +36,7 @@ class CostNotMeasured(RuntimeError):
 
 
 def measure_generation(checkpoint: Path, conditions: Conditions) -> JsonObject:
-    """Timings in ms a shower for batches of 1, 100 and 10 000 (of large or slow showers without it), and peak memory.
+    """Timings in ms a shower for batches of 1, 100 and 10 000 (which large showers leave out), and peak memory.
 
     Args:
         checkpoint: Folder of a saved generator.
@@ -72,10 +71,8 @@ def main(checkpoint: Path, conditions_file: Path) -> None:
     generator = load_generator(checkpoint)
     with np.load(conditions_file, allow_pickle=False) as file:
         conditions = {name: file[name] for name in file.files}
-    timings: dict[str, JsonObject] = {}
+    timings = {}
     for batch, repeats in repeats_of(generator.detector.num_cells).items():
-        if batch > COMPARED_BATCH and _too_slow(batch, timings):
-            continue
         rows = np.arange(batch) % len(next(iter(conditions.values())))
         told = {name: values[rows] for name, values in conditions.items()}
         generator.generate(told, seed=0, batch_size=batch)  # the first call allocates
@@ -94,12 +91,6 @@ def main(checkpoint: Path, conditions_file: Path) -> None:
 def repeats_of(num_cells: int) -> dict[int, int]:
     """Batches to be timed and how often, without those whose showers alone would fill the memory."""
     return {batch: repeats for batch, repeats in REPEATS.items() if batch * num_cells * FLOAT32_BYTES <= LARGEST_BATCH}
-
-
-def _too_slow(batch: int, timings: Mapping[str, JsonObject]) -> bool:
-    """Whether the first call and the fewest repeats would take too long, as the last batch lets expect."""
-    *_, last = timings.values()
-    return (1 + FEWEST_REPEATS) * batch * float(last["median"]) / 1000 > SECONDS_A_BATCH
 
 
 def _long_enough(began: float, repeats: list[float]) -> bool:

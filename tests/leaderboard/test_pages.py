@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaderboard import cost, plots
+from leaderboard import plots
 from leaderboard.cost import repeats_of
 from leaderboard.pages import build_pages, panel
 from leaderboard.pictures import draw_showers
@@ -443,11 +443,4 @@ def test_a_batch_that_was_too_large_to_time_is_left_out(board, make_entry, make_
 
 def test_batches_of_large_showers_are_not_timed():
     assert list(repeats_of(266)) == [1, 100, 10_000]
-    assert list(repeats_of(51 * 51 * 25)) == [1, 100]
-
-
-def test_large_batches_of_slow_showers_are_not_timed():
-    timings = {"batch_100": {"median": 0.4}}  # ms a shower, so that a batch of 10 000 takes 4 s
-    assert not cost._too_slow(10_000, timings)
-    timings["batch_100"]["median"] = 0.6
-    assert cost._too_slow(10_000, timings)
+    assert list(repeats_of(81 * 80)) == [1, 100]
