@@ -18,7 +18,7 @@ STUDY = Study(
     # Without a GPU: an eighth of the maps, half the blocks, fewer critic steps, higher learning rates, averaged
     # weights, and the trigger of the data, which the refiner need not learn then.
     laptop=Preset(
-        epochs=100,
+        epochs=70,
         evaluate_every=5,
         trials=10,
         limits={
