@@ -16,7 +16,7 @@ from leaderboard.ranking import Table, tables
 from leaderboard.records import JsonObject, read_board
 from leaderboard.self_test_records import read_calibration
 from leaderboard.studies import StudyRecord, read_studies
-from leaderboard.text import with_error
+from leaderboard.text import times, with_error
 from search.engine.markdown import code_free, markdown_table
 from search.engine.metrics_page import metrics_page
 from search.engine.self_test_page import FIGURE, self_test_page
@@ -172,7 +172,7 @@ def _results_table(table: Table) -> str:
     openings = max(row.entry["test_openings"] for row in table.rows)
     return (
         f"\n## {table.dataset['title']}\n\nScorecard {table.scorecard['name']}, preset {table.preset}. "
-        f"The test split was opened {openings} times for this board.\n\n" + markdown_table(header, rows)
+        f"The test split was opened {times(openings)} for this board.\n\n" + markdown_table(header, rows)
     )
 
 
