@@ -1,0 +1,39 @@
+# Sourced by batch scripts: SIGTERM to them stops the search in order, and they learn how it ended.
+# Trials that were running go on at their last checkpoint when start_or_resume.sh is run again.
+
+export interrupted=no # whether SIGTERM came
+running=
+
+# Run a command that may start start_or_resume.sh with $OUTPUT on this node; returns its exit status.
+run_interruptible() {
+    local status=0
+    rm -f "$OUTPUT/search.pid"
+    trap 'interrupted=yes; stop_search' TERM
+    "$@" &
+    running=$!
+    wait "$running" || status=$?
+    while kill -0 "$running" 2>/dev/null; do # a signal ended the wait, not the command
+        status=0
+        wait "$running" || status=$?
+    done
+    return $status
+}
+
+stop_search() {
+    local process=$running
+    if [ -s "$OUTPUT/search.pid" ]; then
+        process=$(cat "$OUTPUT/search.pid")
+    fi
+    [ -z "$process" ] || kill -TERM "$process" 2>/dev/null || true
+}
+
+# A token for Ray, once for all jobs of a user, in the home folder that the nodes share.
+make_token() {
+    (umask 077 && ray get-auth-token --generate >/dev/null)
+    chmod 600 ~/.ray/auth_token
+}
+
+# The address of this node that others reach: the name of a node may stand for its loopback address.
+own_address() {
+    hostname -I | cut -d ' ' -f 1
+}
