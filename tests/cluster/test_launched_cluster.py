@@ -51,6 +51,8 @@ def prepare(home: Path) -> None:
     environment = home / "fastsim-arena" / ".venv"
     venv.create(environment, with_pip=True, symlinks=True)
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
+    for old in packages.glob("setuptools*"):  # Python 3.11 brings one that is too old
+        shutil.rmtree(old)
     (packages / "pinned.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     ray = environment / "bin" / "ray"
     ray.write_text(
@@ -58,7 +60,7 @@ def prepare(home: Path) -> None:
     )
     ray.chmod(0o755)
     (home / ".config" / "pip").mkdir(parents=True)
-    offline = "[global]\nno-index = true\nno-build-isolation = true\n"
+    offline = "[global]\nno-index = true\nno-build-isolation = false\n"  # pip reads it as: no isolation
     (home / ".config" / "pip" / "pip.conf").write_text(offline, encoding="utf-8")
     (home / "cluster.yaml").write_text(cluster_file(), encoding="utf-8")
 
