@@ -1,14 +1,15 @@
-# Sourced by batch scripts: SIGTERM to them stops the search in order, and they learn how it ended.
+# Sourced by batch scripts: SIGTERM or SIGUSR1 to them stops the search in order, and they learn how it ended.
 # Trials that were running go on at their last checkpoint when start_or_resume.sh is run again.
 
-export interrupted=no # whether SIGTERM came
+export interrupted=no # or the signal that came
 running=
 
 # Run a command that may start start_or_resume.sh with $OUTPUT on this node; returns its exit status.
 run_interruptible() {
     local status=0
     rm -f "$OUTPUT/search.pid"
-    trap 'interrupted=yes; stop_search' TERM
+    trap 'interrupted=TERM; stop_search' TERM
+    trap 'interrupted=USR1; stop_search' USR1
     "$@" &
     running=$!
     wait "$running" || status=$?

@@ -50,7 +50,7 @@ run_interruptible python cluster/wait_for_nodes.py $((workers + 1)) --minutes 14
 if [ $status -eq 0 ] && [ $interrupted = no ]; then
     run_interruptible bash cluster/start_or_resume.sh "$OUTPUT" "$@" || status=$?
 fi
-if [ $interrupted = yes ] && [ $status -ne 0 ]; then
+if [ $interrupted != no ] && [ $status -ne 0 ]; then
     exit 130
 fi
 exit $status

@@ -82,26 +82,27 @@ class TestInterruptible:
         )
         return subprocess.Popen(["/bin/bash", "-c", batch], stdout=subprocess.PIPE, text=True)
 
-    def interrupt(self, batch: subprocess.Popen[str], folder: Path) -> str:
+    def interrupt(self, batch: subprocess.Popen[str], folder: Path, number: signal.Signals) -> str:
         while not (folder / "began").exists():
             assert batch.poll() is None
-        batch.send_signal(signal.SIGTERM)
+        batch.send_signal(number)
         return batch.communicate(timeout=30)[0].strip()
 
     def test_a_search_that_ends_by_itself(self, tmp_path: Path) -> None:
         batch = self.start(tmp_path, f"{sys.executable} {tmp_path}/search.py {tmp_path} 0")
         assert batch.communicate(timeout=30)[0].strip() == "no 0"
 
-    def test_the_signal_reaches_the_command(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+    def test_the_signal_reaches_the_command(self, tmp_path: Path, number: signal.Signals) -> None:
         batch = self.start(tmp_path, f"{sys.executable} {tmp_path}/search.py {tmp_path} 60")
-        assert self.interrupt(batch, tmp_path) == "yes 130"
+        assert self.interrupt(batch, tmp_path, number) == f"{number.name.removeprefix('SIG')} 130"
         assert (tmp_path / "stopped").exists()
 
     def test_the_signal_reaches_a_search_that_another_command_started(self, tmp_path: Path) -> None:
         """As under `ray symmetric-run`, which must live on until the search has stopped."""
         child = f"{sys.executable} {tmp_path}/search.py {tmp_path} 60 & echo $! >{tmp_path}/search.pid; wait $!"
         batch = self.start(tmp_path, f"bash -c '{child}'")
-        assert self.interrupt(batch, tmp_path) == "yes 130"
+        assert self.interrupt(batch, tmp_path, signal.SIGUSR1) == "USR1 130"
         assert (tmp_path / "stopped").exists()
 
 

@@ -86,7 +86,7 @@ class TestEverySiteFile:
 class TestCommands:
     @pytest.mark.parametrize("page", PAGES, ids=short)
     def test_ray_has_the_commands_of_the_pages(self, page: Path) -> None:
-        commands = [line[line.index("ray ") :] for line in code(page) if re.search(r"(^|&& )ray ", line)]
+        commands = [found for line in code(page) for found in re.findall(r"(?:^|&& |; )(ray [^>]*)", line)]
         assert commands
         for command in commands:
             _, name, *arguments = shlex.split(command)
@@ -208,7 +208,7 @@ class TestSlurmFiles:
     def test_the_search_is_told_before_the_time_limit_and_goes_on(
         self, directives: dict[str, str], script: str
     ) -> None:
-        signal = re.fullmatch(r"B:TERM@(\d+)", directives["signal"])
+        signal = re.fullmatch(r"B:USR1@(\d+)", directives["signal"])
         assert signal is not None
         assert int(signal[1]) >= 120
         assert "requeue" in directives
