@@ -2,26 +2,29 @@
 # Trials that were running go on at their last checkpoint when start_or_resume.sh is run again.
 
 export interrupted=no # or the signal that came
+signals=0
 running=
 
 # Run a command that may start start_or_resume.sh with $OUTPUT on this node; returns its exit status.
 run_interruptible() {
-    local status=0
+    local seen code status=127
     rm -f "$OUTPUT/search.pid"
     trap 'interrupted=TERM; stop_search' TERM
     trap 'interrupted=USR1; stop_search' USR1
     "$@" &
     running=$!
-    wait "$running" || status=$?
-    while kill -0 "$running" 2>/dev/null; do # a signal ended the wait, not the command
-        status=0
-        wait "$running" || status=$?
-    done
+    while
+        seen=$signals code=0
+        wait "$running" || code=$?
+        [ $code -eq 127 ] || status=$code # 127: a former round has its status
+        [ "$seen" -ne $signals ]          # a signal ended the wait, not the command
+    do :; done
     return $status
 }
 
 stop_search() {
     local process=$running
+    signals=$((signals + 1))
     if [ -s "$OUTPUT/search.pid" ]; then
         process=$(cat "$OUTPUT/search.pid")
     fi
