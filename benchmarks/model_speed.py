@@ -1,7 +1,8 @@
 """CPU time of a training step and of a generated event, for every model with the paper's networks and batch size.
 
 A training step is what the model does for one generator update: all of its critic steps too. The limit is the time in
-which one thread does the step's multiplications and additions at the rate that it reaches in large matrix products.
+which one thread does the step's multiplications and additions at the best rate that it reaches in a large matrix
+product or convolution, just before and just after: what runs beside it on a core changes both.
 
     OMP_NUM_THREADS=1 python benchmarks/model_speed.py --write docs/model_speed.md
     python benchmarks/model_speed.py --device cuda
@@ -20,6 +21,7 @@ from typing import Any
 
 import torch
 from rich.progress import track
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -33,11 +35,12 @@ from search.engine.study import Study
 from search.studies import STUDIES
 
 MATRIX = 1024
-MATRIX_REPEATS = 9
+IMAGES, CHANNELS, SIDE, KERNEL = 16, 128, 32, 3
+RATE_REPEATS = 9
 GENERATED_SECONDS = 1.0  # a generation that takes longer is timed with fewer events
 HEADER = (
     "study", "batch", "parameters", "step [s]", "step: limit [s]", "of limit", "event [ms]", "event: limit [ms]",
-    "of limit",
+    "of limit", "GFLOP/s",
 )  # fmt: skip
 
 
@@ -62,9 +65,10 @@ class Speed:
     parameters: int
     step: Measured
     event: Measured
+    rate: float
 
-    def row(self, rate: float) -> tuple[str, ...]:
-        step_limit, event_limit = self.step.limit(rate), self.event.limit(rate)
+    def row(self) -> tuple[str, ...]:
+        step_limit, event_limit = self.step.limit(self.rate), self.event.limit(self.rate)
         return (
             self.study,
             str(self.batch_size),
@@ -75,6 +79,7 @@ class Speed:
             f"{1000 * self.event.seconds:.3g}",
             f"{1000 * event_limit:.2g}",
             f"{self.event.seconds / event_limit:.1f}",
+            f"{self.rate / 1e9:.0f}",
         )
 
 
@@ -96,9 +101,8 @@ def main() -> None:
     torch.set_num_threads(1)
     chosen = [STUDIES[name] for name in given.study] if given.study else list(STUDIES.values())
     clock = Clock(given.device)
-    rate = multiplication_rate(clock)
     speeds = [speed_of(study, clock, given.repeats, given.batch_size) for study in track(chosen, description="studies")]
-    text = _text(speeds, rate, given)
+    text = _text(speeds, given)
     print(text)
     if given.write is not None:
         given.write.write_text(text, encoding="utf-8")
@@ -114,11 +118,22 @@ def _arguments() -> argparse.Namespace:
     return flags.parse_args()
 
 
+@torch.no_grad()
 def multiplication_rate(clock: Clock) -> float:
-    """Floating-point operations a second in products of large matrices, float32, the median of some."""
+    """Floating-point operations a second, float32: in matrix products or convolutions, whose libraries differ."""
     a, b = (torch.rand(MATRIX, MATRIX, device=clock.device) for _ in range(2))
-    a @ b
-    return 2 * MATRIX**3 / median(_seconds(lambda: a @ b, clock) for _ in range(MATRIX_REPEATS))
+    convolution = torch.nn.Conv2d(CHANNELS, CHANNELS, KERNEL, padding="same", bias=False, device=clock.device)
+    images = torch.rand(IMAGES, CHANNELS, SIDE, SIDE, device=clock.device)
+    operations: dict[Callable[[], Tensor], int] = {
+        lambda: a @ b: 2 * MATRIX**3,
+        lambda: convolution(images): 2 * IMAGES * (CHANNELS * KERNEL * SIDE) ** 2,
+    }
+    return max(count / _median_seconds(action, clock) for action, count in operations.items())
+
+
+def _median_seconds(action: Callable[[], object], clock: Clock) -> float:
+    action()
+    return median(_seconds(action, clock) for _ in range(RATE_REPEATS))
 
 
 def speed_of(study: Study, clock: Clock, repeats: int, batch_size: int | None) -> Speed:
@@ -128,16 +143,19 @@ def speed_of(study: Study, clock: Clock, repeats: int, batch_size: int | None) -
     with TemporaryDirectory() as folder:
         base = _untrained_base(study, Path(folder), clock.device)
         model = build_model(study.model, config, events, 1, clock.device, base)
+    rate = multiplication_rate(clock)
     train = _Training(model)
     train()
     operations = _operations(train) / train.updates
     seconds = median(_seconds(train, clock) / train.updates for _ in range(repeats))
+    event = _generation(model, events, int(config["batch_size"]), clock, repeats)
     return Speed(
         study.name,
         int(config["batch_size"]),
         model.parameter_counts()["train"],
         Measured(seconds, operations),
-        _generation(model, events, int(config["batch_size"]), clock, repeats),
+        event,
+        (rate + multiplication_rate(clock)) / 2,
     )
 
 
@@ -217,7 +235,7 @@ def _seconds(action: Callable[[], object], clock: Clock) -> float:
     return clock() - began
 
 
-def _text(speeds: list[Speed], rate: float, given: argparse.Namespace) -> str:
+def _text(speeds: list[Speed], given: argparse.Namespace) -> str:
     where = "one CPU thread, CPU time" if given.device == "cpu" else torch.cuda.get_device_name()
     command = "python benchmarks/model_speed.py" + ("" if given.device == "cpu" else f" --device {given.device}")
     return "\n".join(
@@ -226,8 +244,9 @@ def _text(speeds: list[Speed], rate: float, given: argparse.Namespace) -> str:
             "# How fast the models are\n",
             f"The papers' networks at the papers' batch sizes, float32, {where}; medians of {given.repeats} repeats.",
             "A step is all that belongs to one generator update, critic steps included. The limit is the time of its",
-            f"multiplications and additions at {rate / 1e9:.0f} GFLOP/s, the rate of large matrix products here.\n",
-            markdown_table(HEADER, (speed.row(rate) for speed in speeds)),
+            "multiplications and additions at the best rate of large matrix products or convolutions beside it, the",
+            "last column.\n",
+            markdown_table(HEADER, (speed.row() for speed in speeds)),
         )
     )
 
