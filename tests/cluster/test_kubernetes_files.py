@@ -45,22 +45,23 @@ def check_template(template: dict[str, Any]) -> None:
     kubernetes_validate.validate(pod, VERSION, strict=True)
 
 
-@pytest.fixture
-def cluster() -> dict[str, Any]:
-    (document,) = documents("raycluster.yaml")
-    assert (document["apiVersion"], document["kind"]) == ("ray.io/v1", "RayCluster")
+def kuberay(name: str, kind: str) -> dict[str, Any]:
+    """The specification in a file of KubeRay's API."""
+    (document,) = documents(name)
+    assert (document["apiVersion"], document["kind"]) == ("ray.io/v1", kind)
     assert document.keys() == {"apiVersion", "kind", "metadata", "spec"}
     spec: dict[str, Any] = document["spec"]
     return spec
+
+
+@pytest.fixture
+def cluster() -> dict[str, Any]:
+    return kuberay("raycluster.yaml", "RayCluster")
 
 
 @pytest.fixture
 def job() -> dict[str, Any]:
-    (document,) = documents("rayjob.yaml")
-    assert (document["apiVersion"], document["kind"]) == ("ray.io/v1", "RayJob")
-    assert document.keys() == {"apiVersion", "kind", "metadata", "spec"}
-    spec: dict[str, Any] = document["spec"]
-    return spec
+    return kuberay("rayjob.yaml", "RayJob")
 
 
 def test_storage_and_mlflow_are_what_kubernetes_expects() -> None:
