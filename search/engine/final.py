@@ -45,7 +45,7 @@ def final_plans(plan: Plan, ledger: Ledger, champion: Reevaluation) -> list[Entr
             study=StudyFacts(
                 name=plan.study.name,
                 sampler=plan.sampler,
-                trials_compared=len(ledger.ended) if role == role_of_best else 0,
+                trials_compared=len(ledger.ended) if config == champion.config else 0,
                 space_sha256=plan.space.sha256,
                 seed=plan.seed,
                 directory=plan.folder.name,

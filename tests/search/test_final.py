@@ -11,6 +11,7 @@ from rich.console import Console
 
 from leaderboard.ranking import Table
 from search.engine import final
+from search.engine.objectives import SCORE_ALONE
 
 
 def entry(name: str, dataset: str, kind: str, study: str = "atlas-gan") -> dict[str, Any]:
@@ -47,3 +48,32 @@ def test_a_search_shows_its_own_table_alone(tmp_path: Path, monkeypatch: pytest.
     )
     final.board_pages(plan, Console(quiet=True), judged=True)
     assert [[row.entry["id"] for row in table.rows] for table in shown] == [["gan", "mean photon"]]
+
+
+@pytest.mark.parametrize(
+    ("champion", "expected"),
+    [({"units": 64}, {"champion": 7, "paper's configuration": 0}), ({"units": 128}, {"paper's configuration": 7})],
+)
+def test_the_champion_tells_how_many_trials_were_compared(champion: dict[str, Any], expected: dict[str, int]) -> None:
+    plan: Any = SimpleNamespace(
+        study=SimpleNamespace(
+            name="atlas-gan", model="atlas-gan", budget_label="{epochs} epochs", checkpoint_rule="last"
+        ),
+        objectives=SCORE_ALONE,
+        preset=SimpleNamespace(defaults={}),
+        space=SimpleNamespace(default={"units": 128}, sha256="a" * 64),
+        sampler="tpe",
+        seed=1,
+        folder=Path("001"),
+        preset_name="laptop",
+        final_seeds=1,
+        epochs=2,
+        evaluate_every=1,
+        data=None,
+        scorecard_name="atlas-photons-v1",
+        base=None,
+    )
+    ledger: Any = SimpleNamespace(ended=[None] * 7)
+    best: Any = SimpleNamespace(config=champion)
+    plans = final.final_plans(plan, ledger, best)
+    assert {entry.title.split(", ")[1]: entry.study.trials_compared for entry in plans} == expected
