@@ -8,20 +8,18 @@ to the same server or to another one.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import math
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from leaderboard.records import alone
 from search.engine.ledger import drop_torn_line
 
 if TYPE_CHECKING:
@@ -44,7 +42,7 @@ class Tracker:
 
     Args:
         folder: Where the spool lies (inside the study's folder).
-        uri: MLflow tracking URI.
+        uri: MLflow tracking URI; empty where nothing is delivered before ``arena tracking`` names a server.
         experiment: Name of the experiment; one for each study.
         artifacts: Where pictures and pages are kept, for a database without a server (which would take the
             current folder); None leaves it to the server.
@@ -61,7 +59,8 @@ class Tracker:
         self._delivery = Delivery(folder)
         self._wake, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._deliver, name="mlflow", daemon=True)
-        self._thread.start()
+        if uri:
+            self._thread.start()
 
     def start(
         self, key: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str], parent: str | None = None
@@ -95,7 +94,8 @@ class Tracker:
         self._spool.close()
         self._closing.set()
         self._wake.set()
-        self._thread.join(timeout=patience)
+        if self._thread.is_alive():
+            self._thread.join(timeout=patience)
         return self._delivery.pending()
 
     @property
@@ -148,16 +148,17 @@ class Delivery:
         target = json.loads((folder / TARGET).read_text(encoding="utf-8"))
         self.uri: str = uri or target["uri"]
         self._name: str = target["experiment"]
-        self._id: str = target["id"]
+        self._id: str = target.get("id", str(self.search))
         recorded: str | None = target["artifacts"]
         self._artifacts = recorded if self.uri == target["uri"] else artifacts_of(self.uri, self.search.parents[1])
-        state = _read_state(folder).get(shown(self.uri), {"offset": 0, "runs": {}})
+        state = _read_state(folder).get(self.uri, {"offset": 0, "runs": {}})
         self._offset: int = state["offset"]
         self._runs: dict[str, str] = state["runs"]
         self._may_exist = self._offset > 0 or self._spool_size() > 0
         self._client: MlflowClient | None = None
         self._experiment = ""
         self._tries = 0
+        self.delivered = 0
         self.trouble = ""
         self.refused: list[str] = []
 
@@ -194,6 +195,7 @@ class Delivery:
                 self._failed(records, error)
             self._offset += sum(len(line) for line in lines)
             self._tries, self.trouble = 0, ""
+            self.delivered += len(lines)
             self._remember()
 
     def _failed(self, records: Sequence[Record], error: Exception) -> None:
@@ -217,7 +219,7 @@ class Delivery:
         return True
 
     def _start_over(self) -> None:
-        self._offset, self._runs, self._client, self._may_exist = 0, {}, None, True
+        self._offset, self._runs, self._client, self._may_exist, self.delivered = 0, {}, None, True, 0
 
     def _spool_size(self) -> int:
         spool = self._folder / SPOOL
@@ -246,7 +248,7 @@ class Delivery:
         return lines
 
     def _remember(self) -> None:
-        state = {**_read_state(self._folder), shown(self.uri): {"offset": self._offset, "runs": self._runs}}
+        state = {**_read_state(self._folder), self.uri: {"offset": self._offset, "runs": self._runs}}
         temporary = (self._folder / STATE).with_suffix(".tmp")
         temporary.write_text(json.dumps(state), encoding="utf-8")
         temporary.replace(self._folder / STATE)
@@ -386,9 +388,11 @@ def deliver(folder: Path, uri: str | None = None) -> Delivery:
 
     Args:
         folder, uri: As for ``Delivery``.
-    Raises: ConnectionError with what the server said last.
+    Raises: ConnectionError with what the server said last; ValueError if there is no server.
     """
     delivery = Delivery(folder, uri)
+    if not delivery.uri:
+        raise ValueError(f"{folder.parent} was searched without a tracking server: name one with --tracking-uri URI")
     for _ in range(TRIES):
         try:
             delivery.run()
@@ -397,7 +401,7 @@ def deliver(folder: Path, uri: str | None = None) -> Delivery:
         else:
             return delivery
     raise ConnectionError(
-        f"{shown(delivery.uri)} does not take the records: {delivery.trouble}. {delivery.pending()} wait in {folder}; "
+        f"{delivery.uri} does not take the records: {delivery.trouble}. {delivery.pending()} wait in {folder}; "
         "try again later, or give another server with --tracking-uri"
     )
 
@@ -414,18 +418,11 @@ def connect(uri: str) -> MlflowClient:
         logging.getLogger(chatty).setLevel(logging.ERROR)
     client = MlflowClient(tracking_uri=uri)
     if uri.startswith("sqlite:///"):
-        with _alone(Path(uri.removeprefix("sqlite:///"))):
+        # Two searches that make the tables of one file at the same time would leave half of them.
+        database = Path(uri.removeprefix("sqlite:///"))
+        with alone(database.with_name(f".{database.name}.lock")):
             client.search_experiments(max_results=1)  # makes the tables
     return client
-
-
-@contextmanager
-def _alone(database: Path) -> Iterator[None]:
-    """Two searches that make the tables of one file at the same time would leave half of them."""
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(f".{database.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def is_database(uri: str) -> bool:
@@ -438,23 +435,17 @@ def artifacts_of(uri: str, output: Path) -> str | None:
     return (output / "mlartifacts").resolve().as_uri() if is_database(uri) else None
 
 
-def shown(uri: str) -> str:
-    """A URI without its password."""
-    return re.sub(r"(//[^:/@]*):[^/]*@", r"\1:***@", uri)
-
-
 def _write_target(folder: Path, uri: str, experiment: str, artifacts: Path | None) -> None:
     """Where records go; the identifier of the search stays what it was, in whatever folder it lies."""
     path = folder / TARGET
-    former = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    former = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"id": uuid4().hex}
     target = {
         "uri": uri,
         "experiment": experiment,
         "artifacts": None if artifacts is None else artifacts.resolve().as_uri(),
-        "id": former.get("id", uuid4().hex),
+        "id": former.get("id", str(folder.absolute().parent)),
     }
     temporary = path.with_suffix(".tmp")
-    temporary.touch(mode=0o600)  # a database's URI may hold a password
     temporary.write_text(json.dumps(target), encoding="utf-8")
     temporary.replace(path)
 
@@ -475,7 +466,7 @@ def _evaluations(spool: Path) -> set[tuple[str, int, frozenset[str]]]:
 
 def _brief(error: Exception) -> str:
     lines = str(error).strip().splitlines()
-    return shown(lines[0])[:300] if lines else type(error).__name__
+    return lines[0][:300] if lines else type(error).__name__
 
 
 def _params(params: Mapping[str, Any]) -> list[Any]:
