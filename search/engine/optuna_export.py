@@ -17,6 +17,7 @@ from grpc import RpcError
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.engine.ledger import Ledger, TrialEnd, TrialStart
@@ -75,7 +76,11 @@ def open_storage(address: str) -> BaseStorage:
 
 
 def _database(address: str) -> BaseStorage:
+    """Raises: StudyError where the driver is missing, or the tables of MLflow are: both number theirs in one table."""
     try:
+        tables = set(inspect(create_engine(address)).get_table_names())
+        if {"experiments", "alembic_version"} <= tables:
+            raise StudyError(f"--storage {address} holds MLflow's tables. Give Optuna a database of its own")
         return RDBStorage(address)
     except ImportError as error:
         raise StudyError(f"--storage {address}: its driver is missing. pip install -e '.[postgresql]'") from error

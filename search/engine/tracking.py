@@ -15,6 +15,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -261,7 +262,7 @@ class Delivery:
         self._client = client
 
     def _living_experiment(self, client: MlflowClient) -> str:
-        """The experiment; under a further name ("atlas-gan-2") where the user deleted it, which MLflow keeps the name of."""
+        """The experiment; "atlas-gan-2" where the user deleted "atlas-gan", because MLflow keeps that name."""
         name, number = self._name, 1
         while True:
             experiment = client.get_experiment_by_name(name)
@@ -274,14 +275,14 @@ class Delivery:
 
     def _send(self, records: Sequence[Record]) -> None:
         if records[0]["op"] != "metrics":
-            self._attempt(records[0]["key"], lambda: self._operations[records[0]["op"]](self, records[0]))
+            self._attempt(records[0]["key"], partial(self._operations[records[0]["op"]], self, records[0]))
             return
         by_key: dict[str, list[Metric]] = {}
         for record in records:
             metrics = [_metric(name, value, record) for name, value in record["values"].items()]
             by_key.setdefault(record["key"], []).extend(metrics)
         for key, metrics in by_key.items():
-            self._attempt(key, lambda key=key, metrics=metrics: self._metrics(key, metrics))
+            self._attempt(key, partial(self._metrics, key, metrics))
 
     def _attempt(self, key: str, send: Callable[[], None]) -> None:
         """Send, or note what is refused for good, such as a number for a run that the user deleted.
