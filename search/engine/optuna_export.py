@@ -8,6 +8,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage, RDBSt
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from search.engine.ledger import Ledger, TrialEnd, TrialStart
 from search.engine.objectives import SCORE, Objectives
@@ -49,44 +52,52 @@ def export(search: Path, address: str) -> tuple[int, str]:
     name = f"{identity['study']}/{search.resolve().name}"
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        study = optuna.create_study(
-            study_name=name,
-            storage=open_storage(address),
-            directions=["minimize"] * len(objectives.names),
-            load_if_exists=True,
-        )
-        there = {trial.user_attrs.get(NUMBER) for trial in study.get_trials(deepcopy=False)}
-        new = [(start, end) for start, end in _ended(search) if start.number not in there]
-        for start, end in new:
-            study.add_trial(frozen_trial(space, start.config, end, objectives, _attributes(start, end)))
+        with storage_at(address) as storage:
+            study = optuna.create_study(
+                study_name=name,
+                storage=storage,
+                directions=["minimize"] * len(objectives.names),
+                load_if_exists=True,
+            )
+            there = {trial.user_attrs.get(NUMBER) for trial in study.get_trials(deepcopy=False)}
+            new = [(start, end) for start, end in _ended(search) if start.number not in there]
+            for start, end in new:
+                study.add_trial(frozen_trial(space, start.config, end, objectives, _attributes(start, end)))
     except (SQLAlchemyError, RpcError) as error:
         raise ConnectionError(f"{address} cannot be used: {error}") from error
     return len(new), name
 
 
-def open_storage(address: str) -> BaseStorage:
-    """The Optuna storage at an address. Raises: StudyError if it is none."""
+@contextmanager
+def storage_at(address: str) -> Iterator[BaseStorage]:
+    """The Optuna storage at an address, closed in the end. Raises: StudyError if it is none."""
     if address.startswith("grpc://"):
-        return _grpc(address)
-    if address.startswith(DATABASES):
-        return _database(address)
-    if address.endswith(JOURNALS):
-        return JournalStorage(JournalFileBackend(address))
-    raise StudyError(f"--storage {address!r} is no storage of Optuna's. It takes {STORAGES}")
+        storage = _grpc(address)
+        yield storage
+        storage.close()
+    elif address.startswith(DATABASES):
+        database = _database(address)
+        yield database
+        database.remove_session()
+        database.engine.dispose()
+    elif address.endswith(JOURNALS):
+        yield JournalStorage(JournalFileBackend(address))
+    else:
+        raise StudyError(f"--storage {address!r} is no storage of Optuna's. It takes {STORAGES}")
 
 
-def _database(address: str) -> BaseStorage:
+def _database(address: str) -> RDBStorage:
     """Raises: StudyError where the driver is missing, or the tables of MLflow are: both number theirs in one table."""
     try:
-        tables = set(inspect(create_engine(address)).get_table_names())
-        if {"experiments", "alembic_version"} <= tables:
-            raise StudyError(f"--storage {address} holds MLflow's tables. Give Optuna a database of its own")
-        return RDBStorage(address)
+        engine = create_engine(address, poolclass=NullPool)
     except ImportError as error:
         raise StudyError(f"--storage {address}: its driver is missing. pip install -e '.[postgresql]'") from error
+    if {"experiments", "alembic_version"} <= set(inspect(engine).get_table_names()):
+        raise StudyError(f"--storage {address} holds MLflow's tables. Give Optuna a database of its own")
+    return RDBStorage(address)
 
 
-def _grpc(address: str) -> BaseStorage:
+def _grpc(address: str) -> GrpcStorageProxy:
     parts = urlsplit(address)
     if parts.hostname is None or parts.port is None:
         raise StudyError(f"--storage {address!r}: write it as grpc://HOST:PORT")
