@@ -362,7 +362,8 @@ def test_a_server_that_restarts_in_mid_search(
     wait_until(lambda: ended(folder) >= 2, 300)
     started.start()
     text = finish(process)
-    assert started.uri in text
+    assert f"Compare trials {started.uri}\n" in text
+    assert "View run" not in text
     if "records wait" in text:
         deliver(folder / "tracking")
     assert_server_has(started.uri, folder)
