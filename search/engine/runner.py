@@ -6,11 +6,12 @@ import logging
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,15 +77,22 @@ def ray_session(address: str | None) -> Iterator[None]:
 
 
 def _start_own_ray() -> None:
-    """A Ray of this process, with the CPUs that it may use, reachable from this machine alone."""
+    """A Ray of this process, with the CPUs that it may use, and for this process alone.
+
+    On Linux some of Ray's servers listen to all networks, whatever they are told: the token in ~/.ray, which Ray makes
+    where there is none, keeps others out. An address of the loopback network keeps a laptop's search alive when the
+    network changes.
+    """
     ray.init(
         address=LOCAL,
         num_cpus=cpu_count(),  # of a batch job's share, where Ray counts those of the machine
         include_dashboard=False,
         log_to_driver=False,
         configure_logging=False,
-        _node_ip_address="127.0.0.1",
+        _node_ip_address="127.0.0.2" if sys.platform == "linux" else None,
     )
+    with suppress(FileNotFoundError):  # it is elsewhere, if RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH says so
+        (Path.home() / ".ray" / "auth_token").chmod(0o600)
 
 
 def listen_to_ctrl_c() -> None:
