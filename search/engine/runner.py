@@ -157,6 +157,7 @@ def run_trials(
         ).fit()
         listen_to_ctrl_c()
         observer.record_interrupted()
+        observer.show(now=True)
         interruption.last_words.remove(observer.record_interrupted)
     if observer.stopped_because:
         raise StudyError(
@@ -282,9 +283,9 @@ class SearchObserver(tune.Callback):
             if start.number == number and not self.stopped_because:
                 self._end(start, "preempted", "stopped with the search; goes on with --resume")
 
-    def show(self) -> None:
-        """Update the display, if the last time is a while ago."""
-        if time.monotonic() - self._shown < SHOW_EVERY:
+    def show(self, *, now: bool = False) -> None:
+        """Update the display, if the last time is a while ago or ``now`` says so."""
+        if not now and time.monotonic() - self._shown < SHOW_EVERY:
             return
         self._shown = time.monotonic()
         ended = [end for _, end in self._ledger.ended]
