@@ -77,7 +77,7 @@ class Ledger:
         self._writing = threading.RLock()
         self._trials: dict[int, Trial] = {}
         if path.exists():
-            _drop_torn_line(path)
+            drop_torn_line(path)
             self._read()
 
     @property
@@ -148,7 +148,7 @@ class Ledger:
         self._trials[end.number] = Trial(self._trials[end.number].start, end)
 
 
-def _drop_torn_line(path: Path) -> None:
+def drop_torn_line(path: Path) -> None:
     """Cut off what a killed process left half written."""
     data = path.read_bytes()
     if data and not data.endswith(b"\n"):

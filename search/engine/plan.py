@@ -33,6 +33,7 @@ from search.engine.objectives import SCORE, SCORE_ALONE, Objectives, objectives_
 from search.engine.resources import Request, largest_request, request_for
 from search.engine.storage_check import network_file_system, refuse_password, refuse_sqlite_on_network
 from search.engine.study import Preset, PresetName, SamplerName, Study, StudyError
+from search.engine.tracking import is_database
 from search.engine.trial import TrialSetup
 from search.spaces import Space
 
@@ -156,7 +157,7 @@ class Plan:
     @property
     def artifacts(self) -> Path | None:
         """Where MLflow keeps files, if it has no server that decides it."""
-        return self.board.parent / "mlartifacts" if self.tracking_uri.startswith("sqlite:") else None
+        return self.board.parent / "mlartifacts" if is_database(self.tracking_uri) else None
 
     @property
     def script(self) -> str:
@@ -473,6 +474,26 @@ def recorded_options(folder: Path, given: Options) -> Options:
     resources = {name: getattr(given, name) for name in ("wait_minutes", "cpus_per_trial", "gpus_per_trial")}
     budget |= {name: value for name, value in resources.items() if value != getattr(default, name)}
     return replace(options, **budget)
+
+
+def recorded_identity(folder: Path) -> dict[str, Any]:
+    """What must not change of an earlier search. Raises: StudyError if the folder holds no search."""
+    identity: dict[str, Any] = _record(folder)["identity"]
+    return identity
+
+
+def recorded_space(folder: Path, study: Study) -> Space:
+    """The space of an earlier search.
+
+    Raises: StudyError if the folder holds no search, or the space has changed since.
+    """
+    record = _record(folder)
+    space = study.space_at(study.preset(record["identity"]["preset"])).fix(
+        _typed(study.space, record["options"]["fix"])
+    )
+    if space.sha256 != record["identity"]["space"]:
+        raise StudyError(f"{folder}: the space of {study.name} has changed since. Use the version that searched it")
+    return space
 
 
 def check_identity(plan: Plan, *, accept_changes: bool = False) -> None:

@@ -89,7 +89,7 @@ class LedgerSearch(OptunaSearch):
         )
         for start, end in ledger.ended:
             if end.status != "preempted":
-                self.optuna_study.add_trial(_frozen(space, start.config, end, objectives))
+                self.optuna_study.add_trial(frozen_trial(space, start.config, end, objectives))
 
     @property
     def optuna_study(self) -> optuna.Study:
@@ -129,7 +129,7 @@ class LedgerSearch(OptunaSearch):
             return  # it goes on when the search is resumed
         start = self._ledger[end.number].start
         if trial is None:
-            self.optuna_study.add_trial(_frozen(self._hyperparameters, start.config, end, self._objectives))
+            self.optuna_study.add_trial(frozen_trial(self._hyperparameters, start.config, end, self._objectives))
             return
         for epoch, median in _reported(end, self._objectives).items():
             trial.report(median, epoch)
@@ -225,7 +225,14 @@ def _optuna_sampler(name: SamplerName, seed: int, ledger: Ledger) -> optuna.samp
         )
 
 
-def _frozen(space: Space, config: dict[str, Any], end: TrialEnd, objectives: Objectives) -> optuna.trial.FrozenTrial:
+def frozen_trial(
+    space: Space,
+    config: dict[str, Any],
+    end: TrialEnd,
+    objectives: Objectives,
+    user_attrs: dict[str, Any] | None = None,
+) -> optuna.trial.FrozenTrial:
+    """An ended trial as Optuna knows it: its state, what was active of its configuration, its running medians."""
     active = space.optuna_parameters(config)
     return create_trial(
         state=optuna_state(end),
@@ -233,4 +240,5 @@ def _frozen(space: Space, config: dict[str, Any], end: TrialEnd, objectives: Obj
         params={name: value for name, (value, _) in active.items()},
         distributions={name: distribution for name, (_, distribution) in active.items()},
         intermediate_values=_reported(end, objectives),
+        user_attrs=user_attrs,
     )

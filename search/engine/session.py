@@ -25,7 +25,7 @@ from search.engine.resources import Places, check_request, nodes, wait_for_node
 from search.engine.runner import LOCAL, best_trials, ray_session, run_trials
 from search.engine.shortlist import Reevaluation, shortlist
 from search.engine.study import StudyError
-from search.engine.tracking import Tracker
+from search.engine.tracking import Tracker, is_database
 from search.engine.trial import Measured, measure_trial
 
 TYPICAL_SHARE = 0.45  # of a whole trial; the rest is saved by stopping early
@@ -68,15 +68,30 @@ def run_search(plan: Plan, console: Console, *, resumed: bool, ray_address: str 
             _close(plan, ledger, tracker, console, entries, time.monotonic() - began)
         finally:
             waiting = tracker.close(HURRIED_DELIVERY_PATIENCE if interruption.requested else DELIVERY_PATIENCE)
-        if waiting:
-            console.print(
-                f"{waiting} records wait for the tracking server {plan.tracking_uri}; deliver them later with "
-                f"arena tracking {plan.folder}"
-            )
+        _print_delivery(plan, tracker, waiting, console)
     if whole and not champions:
         raise StudyError("no trial reached a score; see the details in " + str(plan.folder / "ledger.jsonl"))
     console.print(f"{'Done' if entries else 'Stopped'} after {clock(time.monotonic() - began)}.")
     return bool(entries)
+
+
+def _print_delivery(plan: Plan, tracker: Tracker, waiting: int, console: Console) -> None:
+    """What the tracking server has not got, and how it gets it."""
+    for refused in tracker.refused:
+        console.print(f"MLflow refused {refused}", highlight=False, soft_wrap=True)
+    if not waiting:
+        return
+    later = f"arena tracking {plan.folder}"
+    if not plan.tracking_uri:
+        text = f"{waiting} records wait for a tracking server; deliver them with {later} --tracking-uri URI"
+    else:
+        text = f"{waiting} records wait for the tracking server {plan.tracking_uri}; deliver them later with {later}"
+    console.print(text + (f" ({tracker.trouble})" if tracker.trouble else ""), highlight=False, soft_wrap=True)
+
+
+def _compare_trials(uri: str) -> str:
+    """Where the MLflow UI is, or the command that starts it."""
+    return f"python -m mlflow ui --host 127.0.0.1 --backend-store-uri {uri}" if is_database(uri) else uri
 
 
 def _benchmark(
@@ -233,10 +248,8 @@ def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entri
     tracker.metrics("study", 0, {name: record[name] for name in ("best_validation", "best_validation_error")})
     tracker.end("study", "FINISHED" if entries else "KILLED", {"status": record["status"]})
     console.print(f"Leaderboard    {index.resolve().as_uri()}", highlight=False, soft_wrap=True)
-    console.print(
-        f"Compare trials python -m mlflow ui --host 127.0.0.1 --backend-store-uri {plan.tracking_uri}",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    if plan.tracking_uri:
+        console.print(f"Compare trials {_compare_trials(plan.tracking_uri)}", highlight=False, soft_wrap=True)
     if entries:
         more = f"--trials {2 * len(ledger.trials)}"
         console.print(f"More trials    {plan.script} --resume {plan.folder} {more}", highlight=False, soft_wrap=True)
