@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -323,6 +324,9 @@ class SearchObserver(tune.Callback):
         if status != "preempted":
             shutil.rmtree(setup.folder(start.number) / "last", ignore_errors=True)
         self._search.tell(end)
+        for evaluation in read_history(setup.folder(start.number)):  # the search may have died before it heard of one
+            result = {**asdict(evaluation), "reported": {}}
+            self._tracker.metrics(trial_key(start.number), evaluation.epoch, tracked_metrics(result))
         reached_values = {f"objective.{name}": value for name, value in end.values.items()}
         self._tracker.metrics(
             trial_key(start.number),

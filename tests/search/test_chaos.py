@@ -23,10 +23,10 @@ from typing import Any
 import psutil
 import pytest
 from mlflow.tracking import MlflowClient
-from tests.search.servers import MlflowServer
 
 import search.atlas_gan
 from leaderboard.records import read_board
+from tests.search.servers import MlflowServer
 
 MINUTES = float(os.environ.get("CHAOS_MINUTES", "20"))
 EPOCHS = 60
@@ -170,13 +170,13 @@ def kill(process: psutil.Process) -> bool:
     return False
 
 
-def test_every_trial_ends_exactly_once(tmp_path: Path, disk: Path) -> None:
+def test_every_trial_ends_exactly_once(tmp_path: Path, disk: Path, mlflow_server: MlflowServer) -> None:
     shutil.copy(search.atlas_gan.__file__, tmp_path / "atlas_gan.py")
-    with MlflowServer(tmp_path / "server") as server:
-        chaos = Chaos(tmp_path, disk, server)
-        chaos.rage(60 * MINUTES)
-        chaos.finish()
-        runs = runs_of(server)
+    mlflow_server.start()
+    chaos = Chaos(tmp_path, disk, mlflow_server)
+    chaos.rage(60 * MINUTES)
+    chaos.finish()
+    runs = runs_of(mlflow_server)
     ends = chaos.lines("end")
     report = {
         "minutes": MINUTES,
