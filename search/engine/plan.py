@@ -21,6 +21,7 @@ from data_adapters.adapters import open_events
 from data_adapters.datasets import DATASETS, IN_MEMORY_BYTES, Dataset, DatasetFiles
 from data_adapters.problems import UnreadableFile
 from data_adapters.validation import validate
+from leaderboard.records import JsonObject
 from metrics.scorecard import Scorecard
 from metrics.scorecards import scorecard_for
 from models import MODELS
@@ -504,18 +505,40 @@ def check_identity(plan: Plan, *, accept_changes: bool = False) -> None:
     """
     _check_space(plan.folder)
     unsaid = {"objective": SCORE}
-    recorded, now = unsaid | _record(plan.folder)["identity"], unsaid | plan.identity
+    record = _record(plan.folder)
+    recorded, now = unsaid | record["identity"], unsaid | plan.identity
     differing = [
         f"{name}: {_brief(recorded.get(name))} there, {_brief(value)} now"
         for name, value in now.items()
         if recorded.get(name) != value
     ]
     if differing:
+        differing += _changed_hyperparameters(record["space"], plan.space.to_json())
         raise StudyError(
             f"{plan.folder} holds another search ({'; '.join(differing)}). Nothing was changed. "
             "Start a new search without --resume"
         )
     _check_code(plan.folder, accept_changes)
+
+
+def _changed_hyperparameters(before: list[JsonObject], now: list[JsonObject]) -> list[str]:
+    """What differs in two spaces, each as JSON."""
+    plain: list[JsonObject] = json.loads(json.dumps(now))
+    old, new = ({parameter["name"]: parameter for parameter in space} for space in (before, plain))
+    return [
+        *(f"hyperparameter {name} is gone" for name in old if name not in new),
+        *(f"hyperparameter {name} is new" for name in new if name not in old),
+        *(
+            f"{name}: default {old[name]['default']} and {_published(old[name])} there, "
+            f"{new[name]['default']} and {_published(new[name])} now"
+            for name in new
+            if old.get(name, new[name]) != new[name]
+        ),
+    ]
+
+
+def _published(parameter: JsonObject) -> str:
+    return "; ".join(", ".join(str(value) for value in branch["published"]) for branch in parameter["branches"])
 
 
 def _check_code(folder: Path, accept_changes: bool) -> None:

@@ -6,11 +6,13 @@ import logging
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -76,15 +78,22 @@ def ray_session(address: str | None) -> Iterator[None]:
 
 
 def _start_own_ray() -> None:
-    """A Ray of this process, with the CPUs that it may use, reachable from this machine alone."""
+    """A Ray of this process, with the CPUs that it may use, and for this process alone.
+
+    On Linux some of Ray's servers listen to all networks, whatever they are told: the token in ~/.ray, which Ray makes
+    where there is none, keeps others out. An address of the loopback network keeps a laptop's search alive when the
+    network changes.
+    """
     ray.init(
         address=LOCAL,
         num_cpus=cpu_count(),  # of a batch job's share, where Ray counts those of the machine
         include_dashboard=False,
         log_to_driver=False,
         configure_logging=False,
-        _node_ip_address="127.0.0.1",
+        _node_ip_address="127.0.0.2" if sys.platform == "linux" else None,
     )
+    with suppress(FileNotFoundError):  # it is elsewhere, if RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH says so
+        (Path.home() / ".ray" / "auth_token").chmod(0o600)
 
 
 def listen_to_ctrl_c() -> None:
@@ -149,6 +158,7 @@ def run_trials(
         ).fit()
         listen_to_ctrl_c()
         observer.record_interrupted()
+        observer.show(now=True)
         interruption.last_words.remove(observer.record_interrupted)
     if observer.stopped_because:
         raise StudyError(
@@ -274,9 +284,9 @@ class SearchObserver(tune.Callback):
             if start.number == number and not self.stopped_because:
                 self._end(start, "preempted", "stopped with the search; goes on with --resume")
 
-    def show(self) -> None:
-        """Update the display, if the last time is a while ago."""
-        if time.monotonic() - self._shown < SHOW_EVERY:
+    def show(self, *, now: bool = False) -> None:
+        """Update the display, if the last time is a while ago or ``now`` says so."""
+        if not now and time.monotonic() - self._shown < SHOW_EVERY:
             return
         self._shown = time.monotonic()
         ended = [end for _, end in self._ledger.ended]
@@ -314,6 +324,9 @@ class SearchObserver(tune.Callback):
         if status != "preempted":
             shutil.rmtree(setup.folder(start.number) / "last", ignore_errors=True)
         self._search.tell(end)
+        for evaluation in read_history(setup.folder(start.number)):  # the search may have died before it heard of one
+            result = {**asdict(evaluation), "reported": {}}
+            self._tracker.metrics(trial_key(start.number), evaluation.epoch, tracked_metrics(result))
         reached_values = {f"objective.{name}": value for name, value in end.values.items()}
         self._tracker.metrics(
             trial_key(start.number),

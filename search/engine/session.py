@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 from rich.console import Console
 
 from leaderboard.studies import StudyRecord, read_study, write_study
@@ -41,6 +42,16 @@ def run_search(plan: Plan, console: Console, *, resumed: bool, ray_address: str 
     Returns: False if the user interrupted it.
     Raises: StudyError where it cannot go on; what was recorded stays and can be resumed.
     """
+    try:
+        return _run(plan, console, resumed=resumed, ray_address=ray_address)
+    except RayError as error:
+        raise StudyError(
+            f"Ray could not go on: {str(error).strip().splitlines()[-1]}. "
+            f"Nothing that was recorded is lost: go on with --resume {plan.folder}"
+        ) from error
+
+
+def _run(plan: Plan, console: Console, *, resumed: bool, ray_address: str | None) -> bool:
     began = time.monotonic()
     with lock(plan.folder), ray_session(ray_address), Interruption() as interruption:
         ledger = plan.ledger

@@ -75,11 +75,10 @@ class Tracker:
         A trial that goes on from its last checkpoint may repeat an evaluation: that is there already.
         """
         finite = {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
-        evaluation = (key, step, frozenset(finite))
-        if not finite or evaluation in self._evaluated:
+        if not finite or ("score" in finite and (key, step) in self._evaluated):
             return
         if "score" in finite:  # the others are summaries, of which the newest counts
-            self._evaluated.add(evaluation)
+            self._evaluated.add((key, step))
         self._put(op="metrics", key=key, step=step, values=finite)
 
     def artifact(self, key: str, path: Path) -> None:
@@ -459,11 +458,11 @@ def _read_state(folder: Path) -> dict[str, Any]:
     return state
 
 
-def _evaluations(spool: Path) -> set[tuple[str, int, frozenset[str]]]:
-    """Key, step and names of the evaluations that a spool holds."""
+def _evaluations(spool: Path) -> set[tuple[str, int]]:
+    """Key and step of the evaluations that a spool holds."""
     lines = spool.read_text(encoding="utf-8").splitlines() if spool.exists() else []
     records = [json.loads(line) for line in lines]
-    return {(r["key"], r["step"], frozenset(r["values"])) for r in records if "score" in r.get("values", ())}
+    return {(record["key"], record["step"]) for record in records if "score" in record.get("values", ())}
 
 
 def _brief(error: Exception) -> str:
