@@ -82,10 +82,14 @@ class SlowProxy:
 
     Attributes:
         delay: Time by which each answer comes later [s]; may be changed at any time.
+        held_back: Requests that were answered late.
     """
 
-    def __init__(self, port: int, delay: float) -> None:
+    def __init__(self, port: int, delay: float, path: str = "") -> None:
+        """Only requests that hold ``path`` are answered late."""
         self.delay = delay
+        self.held_back = 0
+        self._path = path.encode()
         self._target = port
         self._listener = socket.create_server((HOST, 0))
         threading.Thread(target=self._accept, daemon=True).start()
@@ -105,16 +109,21 @@ class SlowProxy:
 
     def _serve(self, client: socket.socket) -> None:
         with suppress(OSError), client, socket.create_connection((HOST, self._target)) as server:
-            threading.Thread(target=self._copy, args=(client, server, False), daemon=True).start()
-            self._copy(server, client, True)
-
-    def _copy(self, source: socket.socket, sink: socket.socket, late: bool) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                if late:
+            late = threading.Event()
+            threading.Thread(target=self._ask, args=(client, server, late), daemon=True).start()
+            while data := server.recv(65536):
+                if late.is_set():
+                    self.held_back += 1
                     time.sleep(self.delay)
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
+                client.sendall(data)
+
+    def _ask(self, client: socket.socket, server: socket.socket, late: threading.Event) -> None:
+        with suppress(OSError):
+            while data := client.recv(65536):
+                if data.startswith((b"GET", b"POST", b"PATCH", b"PUT", b"DELETE")):
+                    (late.set if self._path in data.split(b"\r\n", 1)[0] else late.clear)()
+                server.sendall(data)
+            server.shutdown(socket.SHUT_WR)
 
 
 def postgresql_tools() -> Path | None:

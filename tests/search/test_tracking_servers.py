@@ -134,15 +134,12 @@ class TestDelivery:
         self, tmp_path: Path, started: MlflowServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
-        proxy = SlowProxy(started.port, delay=0.0)
+        proxy = SlowProxy(started.port, delay=3.0, path="/runs/create")
         tracker = begun(tmp_path / "001", proxy.uri)
-        wait_until(lambda: not tracker._delivery.pending())
-        proxy.delay = 3.0
         trial(tracker, 0)
-        wait_until(lambda: tracker.trouble != "")
-        time.sleep(5.0)
-        assert tracker._delivery.pending() > 0
+        wait_until(lambda: proxy.held_back >= 2)
         proxy.delay = 0.0
+        tracker.end("study", "FINISHED", {})
         assert tracker.close(60) == 0
         proxy.close()
         assert_whole(started.uri, 1)
