@@ -56,6 +56,12 @@ def parser(study: Study) -> argparse.ArgumentParser:
     resources = flags.add_argument_group("resources")
     resources.add_argument("--cpus-per-trial", type=int, default=1, help="CPUs of a trial")
     resources.add_argument("--gpus-per-trial", type=float, default=0.0, help="GPUs of a trial, also a share of one")
+    resources.add_argument(
+        "--processes-per-trial",
+        type=int,
+        default=1,
+        help="training processes of a trial, each with its CPUs and GPUs; the mini-batch is shared among them",
+    )
     resources.add_argument("--concurrent", type=int, help="trials at the same time (default: as many as fit)")
     resources.add_argument("--no-compile", action="store_true", help="do not compile networks on GPUs")
     resources.add_argument("--ray-address", help="Ray cluster to join (default: $RAY_ADDRESS, else this machine)")
@@ -108,8 +114,8 @@ def _plan(study: Study, given: argparse.Namespace) -> tuple[Plan, bool]:
 def _options(given: argparse.Namespace) -> Options:
     names = (
         "preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler", "objective", "data", "twin",
-        "cache", "cpus_per_trial", "gpus_per_trial", "concurrent",
-        "no_compile",
+        "cache", "cpus_per_trial", "gpus_per_trial",
+        "processes_per_trial", "concurrent", "no_compile",
     )  # fmt: skip
     chosen = {name: getattr(given, name) for name in names}
     return Options(fix=_fixed(given.fix), base=getattr(given, "base", None), **chosen)

@@ -17,6 +17,7 @@ import ray
 from ray import tune
 from rich.console import Console
 
+from search.engine.data_parallel import trial_resources
 from search.engine.ledger import SCORED, Ledger, Status, TrialEnd, TrialStart
 from search.engine.objectives import SCORE_ALONE, Objectives
 from search.engine.pareto import in_order, pareto_set, trial_key
@@ -85,15 +86,18 @@ def slots(plan: Plan) -> int:
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     options = plan.options
     cpus, gpus = int(resources.get("CPU", 0)), float(resources.get("GPU", 0))
-    possible = cpus // options.cpus_per_trial
+    possible = cpus // options.cpus_per_trial  # processes
     if options.gpus_per_trial:
         per_gpu = int(1 / options.gpus_per_trial) if options.gpus_per_trial <= 1 else 0
         by_gpu = int(gpus) * per_gpu if per_gpu else int(gpus // options.gpus_per_trial)
         possible = min(possible, by_gpu)
+    possible //= options.processes_per_trial
     if possible < 1:
+        each = f", for each of its {options.processes_per_trial} processes" if options.processes_per_trial > 1 else ""
         raise StudyError(
-            f"a trial asks for {options.cpus_per_trial} CPUs and {options.gpus_per_trial:g} GPUs; this cluster has "
-            f"{cpus} CPUs and {gpus:g} GPUs in all. Ask for less with --cpus-per-trial and --gpus-per-trial"
+            f"a trial asks for {options.cpus_per_trial} CPUs and {options.gpus_per_trial:g} GPUs{each}; this cluster "
+            f"has {cpus} CPUs and {gpus:g} GPUs in all. Ask for less with --cpus-per-trial and --gpus-per-trial"
+            f"{', or --processes-per-trial' if each else ''}"
         )
     return min(possible, options.concurrent or possible)
 
@@ -122,7 +126,9 @@ def run_trials(
         tune.Tuner(
             tune.with_resources(
                 tune.with_parameters(TrialTrainable, setup=plan.setup),
-                {"cpu": plan.options.cpus_per_trial, "gpu": plan.options.gpus_per_trial},
+                trial_resources(
+                    plan.options.cpus_per_trial, plan.options.gpus_per_trial, plan.options.processes_per_trial
+                ),
             ),
             tune_config=tune.TuneConfig(
                 search_alg=search,

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from leaderboard.studies import StudyRecord, read_study, write_study
 from search.engine.base_training import with_base
+from search.engine.data_parallel import TrialPlaces
 from search.engine.final import board_pages, final_plans, pictures, train_and_judge
 from search.engine.ledger import SCORED, Ledger
 from search.engine.objectives import SCORE_ALONE
@@ -116,11 +117,13 @@ def _minimised(plan: Plan) -> str:
 
 def _estimate(plan: Plan, ledger: Ledger, places: int, console: Console) -> float:
     """Print how long the search will take; returns the seconds of a whole trial."""
-    measure = ray.remote(estimate_seconds).options(
-        num_cpus=plan.options.cpus_per_trial, num_gpus=plan.options.gpus_per_trial
-    )
+    options = plan.options
+    room = TrialPlaces(options.cpus_per_trial, options.gpus_per_trial, options.processes_per_trial)
     # As many at a time as there will be: trials slow each other down.
-    full_trial = max(ray.get([measure.remote(plan.setup, plan.space.default) for _ in range(places)]))
+    measured = [room.submit(estimate_seconds, plan.setup, plan.space.default) for _ in range(places)]
+    full_trial = max(ray.get(measured))
+    for reference in measured:
+        room.release(reference)
     final = _final_seconds(plan, places, full_trial)
     text = f"A whole trial ({plan.epochs} epochs) takes about {clock(full_trial)}; {places} run at a time. "
     if plan.trials is None:
@@ -166,7 +169,7 @@ def _budget_seconds(plan: Plan, places: int) -> float | None:
         return plan.options.hours * 3600
     if plan.options.device_hours is not None:
         devices = plan.options.gpus_per_trial or plan.options.cpus_per_trial
-        return plan.options.device_hours * 3600 / (places * devices)
+        return plan.options.device_hours * 3600 / (places * plan.options.processes_per_trial * devices)
     return None
 
 

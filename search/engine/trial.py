@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -29,6 +29,8 @@ from metrics.scorecards import scorecard_for
 from models.base import GenerativeModel, ShowerGenerator, TrainingDiverged
 from models.building import build_model
 from models.checkpoint import load_generator
+from models.data_parallel import ALONE, Processes
+from search.engine.data_parallel import TrainedTogether
 from search.engine.ledger import Status
 from search.engine.objectives import GENERATION_TIME, SCORE, SCORE_ALONE, Objectives
 from search.engine.scheduler import MEDIAN, MEDIAN_WINDOW
@@ -48,6 +50,7 @@ class TrialSetup:
         objectives: What the search minimises.
         base: Checkpoint of the model that this one is built on, where it is built on one.
         compiled: See ``models.building.build_model``.
+        processes: How many train a trial together.
     """
 
     model: str
@@ -62,6 +65,7 @@ class TrialSetup:
     objectives: Objectives = SCORE_ALONE
     base: Path | None = None
     compiled: bool = False
+    processes: int = 1
 
     @property
     def timings(self) -> int:
@@ -171,8 +175,16 @@ def validation(data: DatasetFiles, scorecard: str) -> tuple[Events, Judge]:
 
 def model_of(setup: TrialSetup, hyperparameters: dict[str, Any], seed: int) -> GenerativeModel:
     """The model of a configuration, ready to train on the study's training split."""
+    build = partial(_model_in, setup=setup, hyperparameters=hyperparameters, seed=seed)
+    return build(ALONE) if setup.processes == 1 else TrainedTogether(build, setup.processes, setup.device)
+
+
+def _model_in(processes: Processes, setup: TrialSetup, hyperparameters: dict[str, Any], seed: int) -> GenerativeModel:
     train = _training_data(setup, seed)
-    return build_model(setup.model, hyperparameters, train, seed, setup.device, setup.base, compiled=setup.compiled)
+    return build_model(
+        setup.model, hyperparameters, train, seed, setup.device, setup.base, compiled=setup.compiled,
+        processes=processes,
+    )  # fmt: skip
 
 
 class TrialRun:
@@ -238,8 +250,13 @@ class TrialRun:
         return found
 
     def close(self) -> None:
-        """The last checkpoint serves only to go on with."""
+        """The last checkpoint and the other processes serve only to go on with."""
+        self.stop()
         shutil.rmtree(self.folder / "last", ignore_errors=True)
+
+    def stop(self) -> None:
+        """End the other processes; a new run of the same trial goes on from the last checkpoint."""
+        self.model.close()
 
     def _evaluate(self, losses: dict[str, float], showers_per_second: float, start: float) -> Evaluation:
         seed = derive_seed(self.seed, "validation", self.model.epoch)
@@ -303,6 +320,7 @@ def estimate_seconds(setup: TrialSetup, hyperparameters: dict[str, Any]) -> floa
             run.model.train_epoch()
         per_epoch = (time.perf_counter() - begin) / EPOCHS_TIMED
         per_evaluation = run.advance().seconds - per_epoch
+        run.stop()
     return setup.epochs * per_epoch / share + setup.epochs / setup.evaluate_every * max(0.0, per_evaluation)
 
 
@@ -340,7 +358,7 @@ class TrialTrainable(tune.Trainable):
         return {**self._state(), **asdict(evaluation), MEDIAN: newest, "reported": reported, "done": self._run.finished}
 
     def cleanup(self) -> None:
-        self._run = None
+        self._stop()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the run keeps its own checkpoints in the trial's folder."""
@@ -349,11 +367,19 @@ class TrialTrainable(tune.Trainable):
         """Nothing: the run goes on from the trial's folder."""
 
     def _begin(self, config: dict[str, Any]) -> None:
+        self._stop()
         self._config = config
+
+    def _stop(self) -> None:
+        """Whatever the trial came to, nothing of it goes on beside this process."""
+        if self._run is not None:
+            self._run.stop()
         self._run = None
 
     def _ended(self, status: Status, detail: str) -> dict[str, Any]:
-        return {**self._state(), "status": status, "detail": detail, "done": True}
+        state = self._state()
+        self._stop()
+        return {**state, "status": status, "detail": detail, "done": True}
 
     def _state(self) -> dict[str, Any]:
         """What the ledger will want to know, whatever happens next."""
