@@ -24,7 +24,10 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 TIMEOUT = timedelta(minutes=10)  # after which a process that does not answer is an error
-INTERFACES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
+MeetingPoint = TCPStore
+LOOPBACK = "127.0.0.1"
+INTERFACE_VARIABLES = frozenset({"GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"})
+CHOSEN_BY_USER = frozenset(name for name in INTERFACE_VARIABLES if name in os.environ)
 
 
 class Processes:
@@ -103,25 +106,36 @@ class Processes:
 ALONE = Processes()
 
 
-def meeting_point(address: str, size: int, timeout: timedelta = TIMEOUT) -> TCPStore:
-    """Where processes find each other, kept by the first one on a free port (``port``) of an address of its own."""
+def meeting_point(address: str, size: int, timeout: timedelta = TIMEOUT) -> MeetingPoint:
+    """Where processes find each other, kept by the first one on a free port (``port``) of an address of its machine."""
     listening = socket.create_server((address, 0))
     port = listening.getsockname()[1]
-    return TCPStore(address, port, size, True, timeout, wait_for_workers=False, master_listen_fd=listening.detach())
+    return MeetingPoint(address, port, size, True, timeout, wait_for_workers=False, master_listen_fd=listening.detach())
 
 
-def met_at(address: str, port: int, size: int, timeout: timedelta = TIMEOUT) -> TCPStore:
+def met_at(address: str, port: int, size: int, timeout: timedelta = TIMEOUT) -> MeetingPoint:
     """The meeting point of another process."""
-    return TCPStore(address, port, size, False, timeout, wait_for_workers=False)
+    return MeetingPoint(address, port, size, False, timeout, wait_for_workers=False)
 
 
-def join(store: TCPStore, rank: int, size: int, *, device: str = "cpu", timeout: timedelta = TIMEOUT) -> Processes:
+def join(
+    store: MeetingPoint,
+    rank: int,
+    size: int,
+    *,
+    device: str = "cpu",
+    address: str = LOOPBACK,
+    timeout: timedelta = TIMEOUT,
+) -> Processes:
     """Become one of the processes, when all have come: gloo on CPUs, nccl on GPUs. ``leave`` ends it.
 
+    Args:
+        address: Of this machine, where the others reach this process.
+        timeout: After which another process that does not answer is an error.
     Raises: RuntimeError if one of them does not come in time.
     """
     leave()  # what a training that failed may have left
-    _talk_where(store.host)
+    _listen_at(address)
     distributed.init_process_group(
         "nccl" if device == "cuda" else "gloo", store=store, rank=rank, world_size=size, timeout=timeout
     )
@@ -134,12 +148,13 @@ def leave() -> None:
         distributed.destroy_process_group()
 
 
-def _talk_where(address: str) -> None:
-    """Use the network interface that leads to an address: where it is this machine's own, the one that has it."""
-    for interface, addresses in psutil.net_if_addrs().items():
-        if any(own.address == address for own in addresses):
-            for name in INTERFACES:
-                os.environ[name] = interface
+def _listen_at(address: str) -> None:
+    """Use the network interface that has an address, unless the user has chosen one."""
+    having = [name for name, all_ in psutil.net_if_addrs().items() if address in {own.address for own in all_}]
+    for variable in INTERFACE_VARIABLES - CHOSEN_BY_USER:
+        os.environ.pop(variable, None)
+        if having:
+            os.environ[variable] = having[0]
 
 
 class BatchNorm3d(nn.BatchNorm3d):

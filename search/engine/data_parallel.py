@@ -21,12 +21,11 @@ from ray.util.placement_group import PlacementGroup
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from models.base import GenerativeModel, TrainingDiverged
-from models.data_parallel import TIMEOUT, Processes, join, leave, meeting_point, met_at
+from models.data_parallel import LOOPBACK, TIMEOUT, MeetingPoint, Processes, join, leave, meeting_point, met_at
 
 Build = Callable[[Processes], GenerativeModel]
 Result = TypeVar("Result")
 
-LOOPBACK = "127.0.0.1"
 ENDS = (TrainingDiverged, MemoryError, torch.OutOfMemoryError, OSError)  # of a trial, whichever process meets them
 GRACE_SECONDS = 30.0  # in which Ray notices that another process is gone
 
@@ -49,7 +48,8 @@ class OtherProcess:
         return _own_address()
 
     def build(self, host: str, port: int, rank: int, size: int, device: str, build: Build) -> float:
-        self._model = build(join(met_at(host, port, size), rank, size, device=device))
+        """Build the model together with the others; like all that it does, says how much CPU time counts [s]."""
+        self._model = _built(build, met_at(host, port, size), rank, size, device)
         return 0.0
 
     def restore(self, folder: Path) -> float:
@@ -79,8 +79,8 @@ class TrainedTogether(GenerativeModel):
         self._others = _other_processes(size)
         try:
             store = meeting_point(self._host(), size)
-            arguments = [(store.host, store.port, rank, size, device, build) for rank in range(1, size)]
-            self.model = self._together("build", lambda: build(join(store, 0, size, device=device)), arguments)
+            given = [(store.host, store.port, rank, size, device, build) for rank in range(1, size)]
+            self.model = self._together("build", lambda: _built(build, store, 0, size, device), given)
         except BaseException:
             self.close()
             raise
@@ -171,6 +171,11 @@ class TrainedTogether(GenerativeModel):
     def _kill(self) -> None:
         for other in self._others:
             ray.kill(other)
+
+
+def _built(build: Build, store: MeetingPoint, rank: int, size: int, device: str) -> GenerativeModel:
+    address = LOOPBACK if store.host == LOOPBACK else _own_address()
+    return build(join(store, rank, size, device=device, address=address))
 
 
 def _own_address() -> str:

@@ -133,7 +133,7 @@ def _references(plan: Plan, benchmark: Benchmark, entry: EntryPlan, root: Path) 
 
 def _train(plan: Plan, jobs: list[SeedJob], console: Console) -> list[SeedTraining]:
     places = TrialPlaces(plan.options.cpus_per_trial, plan.options.gpus_per_trial, plan.options.processes_per_trial)
-    pending = {places.submit(_train_seed, job): job for job in jobs}
+    pending = {places.submit(train_one_seed, job): job for job in jobs}
     finished: list[SeedTraining] = []
     began = time.monotonic()
     try:
@@ -152,7 +152,8 @@ def _train(plan: Plan, jobs: list[SeedJob], console: Console) -> list[SeedTraini
     return finished
 
 
-def _train_seed(job: SeedJob) -> SeedTraining:
+def train_one_seed(job: SeedJob) -> SeedTraining:
+    """A final training in as many processes as it says."""
     return train_seed(job, build=seed_model if job.processes == 1 else _together)
 
 

@@ -17,13 +17,12 @@ from torch import Tensor, multiprocessing, nn
 
 from models.base import GenerativeModel
 from models.building import build_model
-from models.data_parallel import ALONE, BatchNorm3d, Processes, join, leave, meeting_point, met_at
+from models.data_parallel import ALONE, LOOPBACK, BatchNorm3d, Processes, join, leave, meeting_point, met_at
 from models.storage import read_checkpoint
 from tests.models.clic_samples import CLIC_3DGAN_CONFIG, CLIC_3DGAN_LEARNING, clic_electrons
 from tests.models.samples import few_events
 
-HOME = "127.0.0.1"
-PATIENCE = timedelta(seconds=10)
+PATIENCE = timedelta(seconds=15)
 # 60 events in mini-batches of 15, which two processes share as 7 and 8; noisy, switched labels; averaged weights.
 # Short steps, so that rounding grows slowly.
 UNEVEN = {
@@ -44,13 +43,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 def together(work: Work, *arguments: Any, size: int = 2) -> None:
     """Run ``work(processes, *arguments)`` in several processes. Raises: ProcessRaisedException."""
-    store = meeting_point(HOME, size)
+    store = meeting_point(LOOPBACK, size)
     multiprocessing.spawn(_one_of, (store.port, size, work, arguments), size)  # type: ignore[no-untyped-call]
 
 
 def _one_of(rank: int, port: int, size: int, work: Work, arguments: tuple[Any, ...]) -> None:
     torch.set_num_threads(1)
-    work(join(met_at(HOME, port, size, PATIENCE), rank, size, timeout=PATIENCE), *arguments)
+    work(join(met_at(LOOPBACK, port, size, PATIENCE), rank, size, timeout=PATIENCE), *arguments)
     leave()
 
 
@@ -194,10 +193,16 @@ def lose(processes: Processes, folder: Path, signal_number: int) -> None:
     os._exit(0)  # what is lost cannot be left in order
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "silent"])
+@pytest.mark.parametrize(
+    "signal_number",
+    [
+        pytest.param(signal.SIGKILL, id="killed"),
+        pytest.param(signal.SIGSTOP, id="silent", marks=pytest.mark.slow),
+    ],
+)
 def test_a_lost_process_is_an_error_in_time(signal_number: int, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    store = meeting_point(HOME, 2)
+    store = meeting_point(LOOPBACK, 2)
     processes = [
         context.Process(target=_one_of, args=(rank, store.port, 2, lose, (tmp_path, signal_number)))
         for rank in range(2)
