@@ -412,18 +412,17 @@ def connect(uri: str) -> MlflowClient:
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines for every trial
     from mlflow.tracking import MlflowClient  # slow to import, and only the delivery needs it
 
     for chatty in ("alembic", "mlflow"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
-    client = MlflowClient(tracking_uri=uri)
-    if uri.startswith("sqlite:///"):
-        # Two searches that make the tables of one file at the same time would leave half of them.
-        database = Path(uri.removeprefix("sqlite:///"))
-        with alone(database.with_name(f".{database.name}.lock")):
-            client.search_experiments(max_results=1)  # makes the tables
-    return client
+    if not uri.startswith("sqlite:///"):
+        return MlflowClient(tracking_uri=uri)
+    # Two searches that make the tables of one file at the same time would leave half of them.
+    database = Path(uri.removeprefix("sqlite:///"))
+    with alone(database.with_name(f".{database.name}.lock")):
+        return MlflowClient(tracking_uri=uri)
 
 
 def is_database(uri: str) -> bool:

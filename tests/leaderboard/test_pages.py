@@ -6,6 +6,8 @@ import json
 import re
 import subprocess
 import sys
+import threading
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,9 +16,9 @@ import pytest
 
 from leaderboard import plots
 from leaderboard.cost import repeats_of
-from leaderboard.pages import build_pages, panel
+from leaderboard.pages import LOCK, build_pages, panel
 from leaderboard.pictures import draw_showers
-from leaderboard.records import InvalidEntry, write_entry
+from leaderboard.records import InvalidEntry, alone, write_entry
 from leaderboard.studies import read_studies, read_study, write_study
 
 SCRIPT = "<script>alert('x')</script>"
@@ -444,3 +446,16 @@ def test_a_batch_that_was_too_large_to_time_is_left_out(board, make_entry, make_
 def test_batches_of_large_showers_are_not_timed():
     assert list(repeats_of(266)) == [1, 100, 10_000]
     assert list(repeats_of(81 * 80)) == [1, 100]
+
+
+def test_pages_built_while_another_search_builds_them_show_its_entries(tmp_path, make_entry, make_observables):
+    write_entry(tmp_path, make_entry(id="first.laptop.00000000"), make_observables())
+    builder = threading.Thread(target=build_pages, args=(tmp_path,))
+    with alone(tmp_path / LOCK):  # as the other search does
+        builder.start()
+        time.sleep(1.0)
+        write_entry(tmp_path, make_entry(id="second.laptop.00000000"), make_observables())
+    builder.join(timeout=60)
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "first.laptop.00000000" in page
+    assert "second.laptop.00000000" in page

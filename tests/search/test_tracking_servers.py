@@ -164,6 +164,25 @@ class TestDelivery:
         assert_whole(started.uri, 1)
 
 
+@pytest.mark.slow
+def test_searches_that_begin_at_the_same_time_make_one_postgresql_database(
+    tmp_path: Path, postgresql: PostgreSQL
+) -> None:
+    uri = postgresql.database("made_by_four")
+    environment = {**os.environ, "FOLDER": str(tmp_path), "DATABASE": uri}
+    begin = """
+import os, sys
+from pathlib import Path
+from search.engine.tracking import Tracker
+tracker = Tracker(Path(os.environ["FOLDER"]) / sys.argv[1] / "tracking", os.environ["DATABASE"], "atlas-gan")
+tracker.start("study", sys.argv[1], {}, {})
+sys.exit(tracker.close(120))
+"""
+    processes = [subprocess.Popen([sys.executable, "-c", begin, str(number)], env=environment) for number in range(4)]
+    assert [process.wait(timeout=200) for process in processes] == [0, 0, 0, 0]
+    assert sorted(runs(uri)) == ["0", "1", "2", "3"]
+
+
 class TestDatabaseAlone:
     @pytest.fixture
     def uri(self, tmp_path: Path) -> str:
@@ -260,6 +279,16 @@ class TestDatabaseAlone:
         assert_whole(uri, 1)
         parent = runs(uri)["atlas-gan/001"]
         assert [file.path for file in MlflowClient(uri).list_artifacts(parent.info.run_id)] == ["page.html"]
+
+    def test_searches_that_begin_at_the_same_time_make_one_database(self, uri: str) -> None:
+        make = "from search.engine.tracking import connect; connect(sys.argv[1]).create_experiment(sys.argv[2])"
+        processes = [
+            subprocess.Popen([sys.executable, "-c", f"import sys; {make}", uri, f"study-{number}"])
+            for number in range(4)
+        ]
+        assert [process.wait(timeout=120) for process in processes] == [0, 0, 0, 0]
+        names = {experiment.name for experiment in MlflowClient(uri).search_experiments()}
+        assert names == {"Default", *(f"study-{number}" for number in range(4))}
 
     def test_a_line_that_a_killed_search_left_half_written_stops_nothing(self, tmp_path: Path, uri: str) -> None:
         begun(tmp_path / "001", uri).close(60)
@@ -362,7 +391,8 @@ def test_a_server_that_restarts_in_mid_search(
     wait_until(lambda: ended(folder) >= 2, 300)
     started.start()
     text = finish(process)
-    assert started.uri in text
+    assert f"Compare trials {started.uri}\n" in text
+    assert "View run" not in text
     if "records wait" in text:
         deliver(folder / "tracking")
     assert_server_has(started.uri, folder)
