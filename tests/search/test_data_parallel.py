@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,12 +89,24 @@ def setup(tmp_path: Path) -> TrialSetup:
 
 def further_processes() -> list[psutil.Process]:
     """Those that train beside the first process of a trial."""
-    return [process for process in psutil.process_iter(["cmdline"]) if is_actor(process, "OtherProcess")]
+    return actors("OtherProcess")
 
 
-def is_actor(process: psutil.Process, name: str) -> bool:
-    """Whether it is an actor of that name."""
-    return f"ray::{name}" in " ".join(process.info["cmdline"] or [])
+def actors(name: str) -> list[psutil.Process]:
+    """Processes of this test's Ray actors whose class has this in its name; works in its workers, too."""
+    me = psutil.Process()
+    raylet = me.parent() if title(me).startswith("ray::") else me
+    assert raylet is not None
+    found = raylet.children(recursive=True)
+    return [process for process in found if title(process).startswith("ray::") and name in title(process)]
+
+
+def title(process: psutil.Process) -> str:
+    """Its command, which Ray replaces by the name of the actor; empty if it is gone."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def assert_nothing_left() -> None:
@@ -262,9 +275,8 @@ class Watch:
     def _look(self) -> None:
         while not self._stop.wait(0.2):
             others = further_processes()
-            first = [p for p in psutil.process_iter(["cmdline"]) if is_actor(p, "TrialTrainable")]
-            if first and others:
-                self.parents.add((first[0].ppid(), others[0].ppid()))
+            with suppress(psutil.NoSuchProcess):
+                self.parents |= {(first.ppid(), other.ppid()) for first in actors("Trainable") for other in others}
             if self.kill and not self.killed and others and self.checkpoint.exists():
                 self.killed = others[0].pid
                 others[0].kill()
