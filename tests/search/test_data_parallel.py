@@ -23,11 +23,13 @@ import search.atlas_gan
 import search.clic_3dgan
 from data_adapters.datasets import DatasetFiles
 from leaderboard.training import SeedJob, SeedTraining
+from search.engine.checkpoint_budget import CheckpointBudget
 from search.engine.data_parallel import OtherProcess, TrainedTogether, TrialTasks
 from search.engine.final import train_one_seed
+from search.engine.interruption import Interruption
 from search.engine.ledger import TrialEnd
 from search.engine.plan import Options, Plan, begin, make_plan, recorded_options
-from search.engine.resources import Request
+from search.engine.resources import Places, Request
 from search.engine.runner import ENVIRONMENT, ray_session, run_trials
 from search.engine.study import Study, StudyError
 from search.engine.tracking import Tracker
@@ -249,7 +251,9 @@ def searched(plan: Plan, address: str | None) -> list[TrialEnd]:
     with ray_session(address):
         tracker = Tracker(plan.folder / "tracking", plan.tracking_uri, plan.study.name)
         tracker.start("study", plan.name, {}, {})
-        assert run_trials(plan, plan.ledger, tracker, Console(quiet=True), None)
+        places = Places(plan.request, plan.options.concurrent)
+        checkpoints = CheckpointBudget(10**12, plan.setup.trials_folder, plan.objectives)
+        assert run_trials(plan, plan.ledger, tracker, Console(quiet=True), places, checkpoints, Interruption(), None)
         assert tracker.close(120) == 0
     return [end for _, end in plan.ledger.ended]
 
