@@ -123,7 +123,7 @@ class EntryPlan:
         label = self.preset if self.kind == "model" else f"{self.kind}.{self.preset}"
         return records.entry_id(self.model_name, label, what)
 
-    def jobs(self, root: Path, device: str = "cpu", *, compiled: bool = False) -> list[SeedJob]:
+    def jobs(self, root: Path, device: str = "cpu", *, compiled: bool = False, processes: int = 1) -> list[SeedJob]:
         """One training for each seed, in ``<root>/<entry id>/seed-<seed>``."""
         return [
             SeedJob(
@@ -139,6 +139,7 @@ class EntryPlan:
                 device=device,
                 base=self.base,
                 compiled=compiled,
+                processes=processes,
             )
             for seed in self.seeds
         ]

@@ -24,6 +24,7 @@ from metrics.scorecard import Scorecard
 from metrics.scorecards import scorecard_for
 from models.base import GenerativeModel, TrainingDiverged
 from models.building import build_model
+from models.data_parallel import ALONE, Processes
 from models.storage import hash_of
 from models.training import LAST_EPOCHS, SAMPLING_FRACTION_RULE, Evaluated, Rule, train
 
@@ -46,6 +47,7 @@ class SeedJob:
         folder: Where everything of this seed is written; no other job writes there.
         base: Checkpoint of the model that this one is built on, where it is built on one.
         compiled: See ``models.building.build_model``.
+        processes: How many train it together.
     """
 
     model_name: str
@@ -60,6 +62,7 @@ class SeedJob:
     device: str = "cpu"
     base: Path | None = None
     compiled: bool = False
+    processes: int = 1
 
     @property
     def epochs_done(self) -> int:
@@ -71,7 +74,9 @@ class SeedJob:
 
     def identity(self) -> JsonObject:
         """What the result depends on, as JSON; where it is stored does not count."""
-        base = {} if self.base is None else {"base": hash_of(self.base)}
+        further: JsonObject = {} if self.base is None else {"base": hash_of(self.base)}
+        if self.processes > 1:
+            further["processes"] = self.processes
         return {
             "model": self.model_name,
             "config": dict(self.config),
@@ -82,7 +87,7 @@ class SeedJob:
             "dataset": self.dataset.name,
             "file": None if self.dataset.file is None else self.dataset.file.name,
             "scorecard": self.scorecard,
-            **base,
+            **further,
         }
 
 
@@ -96,7 +101,7 @@ class SeedTraining:
         best_epoch: Epoch of that checkpoint.
         validation_score: Its score on the validation split; None where it was not evaluated.
         history: ``epoch``, ``losses`` and ``score`` of each epoch.
-        train_cpu_s: CPU seconds of training and its evaluations.
+        train_cpu_s: CPU seconds of training and its evaluations, in all processes.
         num_parameters: ``generate`` and ``train``.
         detail: Why it did not complete; else empty.
     """
@@ -122,11 +127,23 @@ class SeedTraining:
         return self.folder / self.checkpoint
 
 
-def train_seed(job: SeedJob, on_progress: Progress | None = None) -> SeedTraining:
+def seed_model(job: SeedJob, processes: Processes = ALONE) -> GenerativeModel:
+    """The model of a job, ready for its first epoch."""
+    events = job.dataset.open().training_sample(job.seed, job.dataset.cache)
+    return build_model(
+        job.model_name, job.config, events, job.seed, job.device, job.base, compiled=job.compiled, processes=processes
+    )
+
+
+def train_seed(
+    job: SeedJob, on_progress: Progress | None = None, build: Callable[[SeedJob], GenerativeModel] = seed_model
+) -> SeedTraining:
     """Train from scratch, scored on the validation split; goes on where an interrupted run stopped.
 
     A job whose result is in its folder is not run again. A training that diverges is a result.
 
+    Args:
+        build: Builds the model; by default for this process alone.
     Raises: ValueError if the folder holds another job; whatever the dataset or the model raises otherwise.
     """
     dataset = job.dataset.open()
@@ -135,20 +152,22 @@ def train_seed(job: SeedJob, on_progress: Progress | None = None) -> SeedTrainin
     if finished is not None:
         _check_same_job(job.folder, identity, finished.job)
         return finished
-    events = dataset.training_sample(job.seed, job.dataset.cache)
-    model = build_model(job.model_name, job.config, events, job.seed, job.device, job.base, compiled=job.compiled)
+    model = build(job)
     started = SeedTraining(
         identity,
         job.seed,
         "completed",
         job.folder,
         num_parameters=model.parameter_counts(),
-        showers=len(events),
+        showers=len(dataset.rows("train")),
     )
     if job.epochs == 0:
         return _untrained(model, started)
     evaluate = ValidationScore(dataset.split("validation"), scorecard_for(dataset, job.scorecard), job.seed)
-    return _Run(job, model, evaluate, started, on_progress).finish()
+    try:
+        return _Run(job, model, evaluate, started, on_progress).finish()
+    finally:
+        model.close()
 
 
 def failed_seed(job: SeedJob, detail: str) -> SeedTraining:
@@ -267,7 +286,7 @@ class _Run:
         self.stretches = progress["stretches"]
 
     def _seconds(self) -> float:
-        return self.seconds_before + time.process_time() - self.clock
+        return self.seconds_before + time.process_time() - self.clock + self.model.cpu_seconds_elsewhere
 
     def _chosen(self) -> SeedTraining:
         scored = [record for record in self.history if record["score"] is not None]

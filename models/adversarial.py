@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from data_adapters.registry import Registry
+from models.data_parallel import ALONE, Processes
 
 
 @dataclass(frozen=True)
@@ -31,23 +32,30 @@ class Labels:
         smoothing: Label of real events instead of 1, one-sided (Salimans et al., arXiv:1606.03498, section 3.4).
         switched: Share of labels that are exchanged at random, real for generated and the other way round.
         noise: Labels are moved by uniform noise of at most this size, towards the inside.
+        processes: Those that share the events.
     """
 
     smoothing: float = 1.0
     switched: float = 0.0
     noise: float = 0.0
+    processes: Processes = ALONE
 
     def of(self, output: Tensor, real: bool, random: torch.Generator) -> Tensor:
         """Labels of the events whose critic output is (B, …): the patches of an event share one."""
         shape = (len(output), *[1] * (output.dim() - 1))
         label = torch.full(shape, self.smoothing if real else 0.0, device=output.device)
         if self.noise > 0:
-            drawn = self.noise * torch.rand(shape, generator=random, device=output.device)
+            drawn = self.noise * self.uniform(shape, random, output.device)
             label = label - drawn if real else label + drawn
         if self.switched > 0:
-            exchanged = torch.rand(shape, generator=random, device=output.device) < self.switched
+            exchanged = self.uniform(shape, random, output.device) < self.switched
             label = torch.where(exchanged, 0.0 if real else self.smoothing, label)
         return label.expand_as(output)
+
+    def uniform(self, shape: tuple[int, ...], random: torch.Generator, device: torch.device) -> Tensor:
+        """Uniform numbers of events, of a shape that begins with their number."""
+        events, *others = shape
+        return self.processes.draw(events, lambda rows: torch.rand(rows, *others, generator=random, device=device))
 
 
 PLAIN = Labels()
@@ -76,7 +84,7 @@ def _wasserstein(output: Tensor, real: bool, labels: Labels, random: torch.Gener
     if labels.switched == 0:
         return sign * output.mean()
     shape = (len(output), *[1] * (output.dim() - 1))
-    exchanged = torch.rand(shape, generator=random, device=output.device) < labels.switched
+    exchanged = labels.uniform(shape, random, output.device) < labels.switched
     return (torch.where(exchanged, -sign, sign) * output).mean()
 
 

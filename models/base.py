@@ -119,6 +119,14 @@ class GenerativeModel(ABC):
         Raises: ValueError if the checkpoint is of another model, configuration or training sample.
         """
 
+    @property
+    def cpu_seconds_elsewhere(self) -> float:
+        """CPU time that other processes have spent on its training [s]."""
+        return 0.0
+
+    def close(self) -> None:  # noqa: B027 — most models have nothing to end
+        """End what trains it beside this process; it is trained no more."""
+
     def generate(
         self, conditions: Mapping[str, NDArray[np.float64]], seed: int, batch_size: int | None = None
     ) -> NDArray[np.float32]:
@@ -140,6 +148,7 @@ class ModelSpec:
         refuses: Why a detector cannot be taken; None if it can.
         streams: Whether it trains on samples that are larger than memory.
         built_on: The model whose trained generator it needs; None if it stands alone.
+        data_parallel: Whether several processes can train it together (``models.data_parallel``).
     """
 
     name: str
@@ -152,6 +161,7 @@ class ModelSpec:
     refuses: Callable[[Detector], str | None] = lambda _detector: None
     streams: bool = True
     built_on: str | None = None
+    data_parallel: bool = False
 
 
 def check_losses(losses: Mapping[str, float], epoch: int) -> None:

@@ -11,6 +11,7 @@ from data_adapters.events import Events, InvalidEvents
 from models.base import GenerativeModel, ModelSpec
 from models.checkpoint import load_generator
 from models.config import from_dict
+from models.data_parallel import ALONE, Processes
 from models.network_model import NetworkModel
 from models.registry import MODELS
 from models.rows import TrainingSample
@@ -26,6 +27,7 @@ def build_model(
     base: Path | None = None,
     *,
     compiled: bool = False,
+    processes: Processes = ALONE,
 ) -> GenerativeModel:
     """A model ready for its first epoch.
 
@@ -33,6 +35,7 @@ def build_model(
         config: Hyperparameters by name; those that are left out keep their defaults.
         base: Checkpoint of the model that this one is built on (``ModelSpec.built_on``).
         compiled: Compile what can be; pays on GPUs.
+        processes: Those that train it together; each of them builds it alike, at the same time.
     Raises: UnknownName; ValueError for a configuration that cannot be; InvalidEvents for a detector or a stream that
         the model does not take; UnreadableCheckpoint for a base that is missing or of another model.
     """
@@ -47,9 +50,25 @@ def build_model(
     if spec.built_on is not None:
         further["base"] = load_generator(check_base(spec, base), device)
     model = spec.build(from_dict(spec.config_class, config), train, seed, device, **further)
+    if not processes.alone:
+        _share(spec, model, processes)
     if compiled and isinstance(model, NetworkModel):
         model.compile()
     return model
+
+
+def _share(spec: ModelSpec, model: GenerativeModel, processes: Processes) -> None:
+    if not spec.data_parallel or not isinstance(model, NetworkModel):
+        raise ValueError(
+            f"{spec.name} cannot be trained by {processes.size} processes together; give one, or a model that can "
+            f"({', '.join(data_parallel_models())})"
+        )
+    model.share(processes)
+
+
+def data_parallel_models() -> list[str]:
+    """Models that several processes can train together."""
+    return [name for name, spec in MODELS.items() if spec.data_parallel]
 
 
 def check_detector(spec: ModelSpec, detector: Detector) -> None:

@@ -26,7 +26,7 @@ ones are of weights that have changed since, or were never averaged, and move th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -41,6 +41,7 @@ from models.adversarial import OBJECTIVES, Labels
 from models.base import ModelSpec, ShowerGenerator
 from models.clic_3dgan_networks import Discriminator, Generator, Sizes
 from models.config import Config, from_dict, number, whole
+from models.data_parallel import Processes
 from models.layers import building
 from models.network_model import Losses, NetworkGenerator, NetworkModel, autocast
 from models.optimizers import OptimizerName, build_optimizer
@@ -250,6 +251,10 @@ class Clic3dgan(NetworkModel):
             average_decay=config.average_decay,
         )
 
+    def share(self, processes: Processes) -> None:
+        super().share(processes)
+        self.labels = replace(self.labels, processes=processes)
+
     def batches(self) -> Iterable[Tensor]:
         self.rows = self.steps.rows(self.epoch)
         return super().batches()
@@ -284,7 +289,7 @@ class Clic3dgan(NetworkModel):
 
     def _generate(self, told: Told) -> Tensor:
         """Generated images to the power p, at the conditions of the simulated ones."""
-        return self._images(self.networks["generator"], told.conditions)
+        return self._images(self.averaging("generator"), told.conditions)
 
     def _images(self, network: nn.Module, conditions: Tensor) -> Tensor:
         noise = self.noise(len(conditions), self.config.latent_dim)
@@ -292,22 +297,22 @@ class Clic3dgan(NetworkModel):
             images: Tensor = network(torch.cat((conditions, noise), dim=1))
         return images.float()
 
-    def _judge(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _judge(self, discriminator: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logit of being real and energy of the particle, (B,) each."""
         with autocast(self.device, self.config.precision):
-            logit, energy = self.networks["discriminator"](images)
+            logit, energy = discriminator(images)
         return logit.float(), energy.float()
 
     def discriminator_loss(self, told: Told, images: Tensor, *, real: bool) -> Tensor:
         """The terms of the loss that the discriminator can lower, for simulated or for generated images."""
-        logit, energy = self._judge(images)
+        logit, energy = self._judge(self.averaging("discriminator"), images)
         adversarial = CROSS_ENTROPY.critic(logit, real, self.labels, self.randoms["labels"])
         error = percentage_error(energy, told.energy)
         return self.config.adversarial_weight * adversarial + self.config.energy_weight * error
 
     def generator_losses(self, told: Told, images: Tensor) -> Losses:
         """The terms of the generator's loss, by name, without their weights."""
-        logit, energy = self._judge(images)
+        logit, energy = self._judge(self.networks["discriminator"], images)
         physical = to_energy(images, self.config.power)
         losses = {
             "adversarial": CROSS_ENTROPY.generator(logit),
@@ -365,4 +370,5 @@ CLIC_3DGAN = ModelSpec(
     load=load_clic_3dgan,
     source="doi:10.1109/ACCESS.2021.3101946, sections IV and V",
     refuses=refuses,
+    data_parallel=True,
 )

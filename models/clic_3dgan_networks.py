@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.data_parallel import BatchNorm3d
 from models.layers import Dropout, activation
 from models.paired_convolution import PairedConv3d
 from models.polyphase import Shape, UpsampledConv3d
@@ -167,11 +168,11 @@ class Generator(nn.Module):
         self.dense = nn.Linear(inputs, math.prod(self.grid))
         kernel, factor = layers[0].kernel, sizes.upsampling
         first = UpsampledConv3d(sizes.coarse_filters, layers[0].filters, kernel, factor, coarse)
-        blocks: list[nn.Module] = [first, nn.ReLU(), nn.BatchNorm3d(layers[0].filters, eps=EPSILON)]
+        blocks: list[nn.Module] = [first, nn.ReLU(), BatchNorm3d(layers[0].filters, eps=EPSILON)]
         for number, (layer, previous) in enumerate(zip(layers[1:], layers, strict=False), start=2):
             blocks += [PaddedConv3d(previous.filters, layer), nn.ReLU()]
             if number <= len(layers) - WITHOUT_NORMALISATION:
-                blocks.append(nn.BatchNorm3d(layer.filters, eps=EPSILON))
+                blocks.append(BatchNorm3d(layer.filters, eps=EPSILON))
         self.convolutions = nn.Sequential(*blocks)
         self._initialize()
 
@@ -209,7 +210,7 @@ class Discriminator(nn.Module):
         for number, layer in enumerate(layers):
             blocks += [PaddedConv3d(channels, layer), activation("leaky_relu", sizes.leaky_slope)]
             if number > 0:
-                blocks.append(nn.BatchNorm3d(layer.filters, eps=EPSILON))
+                blocks.append(BatchNorm3d(layer.filters, eps=EPSILON))
             blocks.append(Dropout(sizes.dropout))
             channels, left = layer.filters, layer.on(left)
         self.convolutions = nn.Sequential(*blocks, nn.AvgPool3d(POOLING), nn.Flatten())

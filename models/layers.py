@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from data_adapters.registry import UnknownName
 from models.base import random_stream
+from models.data_parallel import ALONE, Processes
 
 MAX_SEED = 2**63 - 1
 
@@ -80,13 +81,14 @@ class Dropout(nn.Module):
             raise ValueError(f"the dropout rate is {rate}; it must be at least 0 and below 1")
         self.rate = rate
         self.random: torch.Generator | None = None
+        self.processes = ALONE
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0:
             return x
         if self.random is None:
             raise AssertionError("a model in training gives its dropout layers their random numbers")
-        kept: Tensor = _kept(x, self.rate, self.random)
+        kept: Tensor = _kept(x, self.rate, self.random, self.processes)
         return x * kept
 
     def extra_repr(self) -> str:
@@ -94,10 +96,16 @@ class Dropout(nn.Module):
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # it cannot trace random numbers of one's own
-def _kept(x: Tensor, rate: float, random: torch.Generator) -> Tensor:
+def _kept(x: Tensor, rate: float, random: torch.Generator, processes: Processes) -> Tensor:
     """Zeros, and elsewhere what the kept values grow by; 16 random bits a value, five times as fast as Bernoulli's."""
-    quarter = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
-    bits = quarter.random_(-(2**63), None, generator=random).view(torch.int16)[: x.numel()].view(x.shape)
+
+    def draw(rows: int) -> Tensor:
+        values = rows * x[0].numel()
+        quarter = torch.empty(-(-values // 4), dtype=torch.int64, device=x.device)
+        bits = quarter.random_(-(2**63), None, generator=random).view(torch.int16)
+        return bits[:values].view(rows, *x.shape[1:])
+
+    bits = processes.draw(len(x), draw)
     return torch.ge(bits, round(2**16 * rate) - 2**15, out=torch.empty_like(x)).div_(1 - rate)
 
 

@@ -23,6 +23,7 @@ from data_adapters.detector import Detector, detector_to_json
 from models.averaging import average_decay
 from models.base import GenerativeModel, ShowerGenerator, check_losses, random_stream
 from models.config import Config, to_dict
+from models.data_parallel import ALONE, BatchNorm3d, Processes
 from models.layers import Dropout
 from models.preprocessing import Conditioning
 from models.rows import TrainingRows
@@ -88,6 +89,9 @@ class NetworkModel(GenerativeModel):
 
     ``compilable`` names those that ``torch.compile`` takes: not a critic whose gradient is differentiated again.
 
+    A model that several processes can train (``ModelSpec.data_parallel``) calls a network in the network's own steps
+    through ``averaging``, draws random numbers of events through ``processes``, and minimises means over events.
+
     Args:
         name: Under which the model is registered.
         generator: Holds the network that generates, which is ``networks[generating]``.
@@ -121,6 +125,7 @@ class NetworkModel(GenerativeModel):
         self.networks, self.optimizers = dict(networks), dict(optimizers)
         self.rows, self.batch_size, self.average_decay, self.generating = rows, batch_size, average_decay, generating
         self.device = generator.device
+        self.processes = ALONE
         self.randoms = {
             purpose: random_stream(seed, purpose, self.device)
             for purpose in ("shuffling", "latent", "mixing", "labels", "dropout")
@@ -134,6 +139,18 @@ class NetworkModel(GenerativeModel):
         for network in self.networks.values():
             network.to(self.device).train()
             _give_random(network, self.randoms["dropout"])
+        self._averaging: dict[str, nn.Module] = self.networks
+
+    def share(self, processes: Processes) -> None:
+        """Train together with others, who call this at the same time with the same model."""
+        self.processes = processes
+        for network in (*self.networks.values(), self.generator.network):
+            _tell_processes(network, processes)
+        self._averaging = {name: processes.averaging(network) for name, network in self.networks.items()}
+
+    def averaging(self, name: str) -> nn.Module:
+        """A network as its own steps call it: with gradients that are means over the processes."""
+        return self._averaging[name]
 
     def compile(self) -> None:
         """Let ``torch.compile`` fuse what the networks do; results change by rounding alone."""
@@ -150,7 +167,8 @@ class NetworkModel(GenerativeModel):
 
     def batches(self) -> Iterable[Any]:
         """What an epoch passes to ``step``, one after the other."""
-        return self.rows.batches(self.batch_size, self.epoch, self.randoms["shuffling"], whole=True)
+        whole = self.rows.batches(self.batch_size, self.epoch, self.randoms["shuffling"], whole=True)
+        return map(self.processes.part, whole)
 
     def train_epoch(self) -> dict[str, float]:
         seen: dict[str, list[Tensor]] = {}
@@ -160,16 +178,20 @@ class NetworkModel(GenerativeModel):
             self.counters["steps"] += 1
             self._average()
         self.epoch += 1
-        losses = {name: fmean(torch.stack(values).tolist()) for name, values in seen.items()}
+        losses = {name: fmean(self._of_all(torch.stack(values)).tolist()) for name, values in seen.items()}
         check_losses(losses, self.epoch)
         return losses
+
+    def _of_all(self, losses: Tensor) -> Tensor:
+        """Losses of this process's parts of the mini-batches to those of the whole ones."""
+        return self.processes.mean(self.processes.weighted(losses))
 
     def minimise(self, name: str, loss: Tensor) -> None:
         """One step of an optimiser. Gradients of other parameters than its own are not computed."""
         optimizer = self.optimizers[name]
         optimizer.zero_grad(set_to_none=True)
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
+        self.processes.weighted(loss).backward(inputs=parameters)  # type: ignore[no-untyped-call]
         self._decay_learning_rate(name)
         optimizer.step()
         self.counters[f"{name} updates"] += 1
@@ -181,7 +203,11 @@ class NetworkModel(GenerativeModel):
 
     def noise(self, *shape: int) -> Tensor:
         """Normal numbers of the latent space."""
-        return torch.randn(shape, generator=self.randoms["latent"], device=self.device)
+        events, *others = shape
+        random = self.randoms["latent"]
+        return self.processes.draw(
+            events, lambda rows: torch.randn(rows, *others, generator=random, device=self.device)
+        )
 
     def parameter_counts(self) -> dict[str, int]:
         trained = {id(p): p.numel() for network in self.networks.values() for p in network.parameters()}
@@ -233,6 +259,12 @@ class NetworkModel(GenerativeModel):
             "conditioning": self.generator.conditioning.to_json(),
             **self.generator.constants(),
         }
+
+
+def _tell_processes(network: nn.Module, processes: Processes) -> None:
+    for module in network.modules():
+        if isinstance(module, BatchNorm3d | Dropout):
+            module.processes = processes
 
 
 def _give_random(network: nn.Module, random: torch.Generator) -> None:

@@ -59,6 +59,12 @@ def parser(study: Study) -> argparse.ArgumentParser:
     resources = flags.add_argument_group("resources")
     resources.add_argument("--cpus-per-trial", type=int, default=1, help="CPUs of a trial")
     resources.add_argument("--gpus-per-trial", type=float, default=0.0, help="GPUs of a trial, also a share of one")
+    resources.add_argument(
+        "--processes-per-trial",
+        type=int,
+        default=1,
+        help="training processes of a trial, each with its CPUs and GPUs; the mini-batch is shared among them",
+    )
     resources.add_argument("--concurrent", type=int, help="trials at the same time (default: as many as fit)")
     wait = "wait so long for nodes that can run a trial (default: an error at once)"
     resources.add_argument("--wait-minutes", type=float, default=0.0, help=wait)
@@ -129,7 +135,8 @@ def _folder(study: Study, given: argparse.Namespace) -> Path | None:
 def _options(given: argparse.Namespace) -> Options:
     names = (
         "preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler", "objective", "data", "twin",
-        "cache", "cpus_per_trial", "gpus_per_trial", "concurrent", "wait_minutes", "checkpoint_gb", "no_compile",
+        "cache", "cpus_per_trial", "gpus_per_trial", "processes_per_trial", "concurrent", "wait_minutes",
+        "checkpoint_gb", "no_compile",
     )  # fmt: skip
     chosen = {name: getattr(given, name) for name in names}
     return Options(fix=_fixed(given.fix), base=getattr(given, "base", None), **chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import ray
@@ -17,8 +18,10 @@ from leaderboard.pictures import draw_showers
 from leaderboard.ranking import tables
 from leaderboard.records import EntryExists, JsonObject, read_board, read_entry
 from leaderboard.summary import comparison_sentences, summary_table
-from leaderboard.training import SeedJob, SeedTraining, failed_seed, train_seed
+from leaderboard.training import SeedJob, SeedTraining, failed_seed, seed_model, train_seed
 from models import MODELS
+from models.base import GenerativeModel
+from search.engine.data_parallel import TrainedTogether, TrialTasks
 from search.engine.ledger import Ledger
 from search.engine.objectives import SCORE_ALONE
 from search.engine.plan import Plan
@@ -81,7 +84,8 @@ def train_and_judge(plan: Plan, entries: list[EntryPlan], tracker: Tracker, cons
     Raises: KeyboardInterrupt from the user.
     """
     root = plan.folder.resolve() / "final"
-    jobs = {entry.id: entry.jobs(root, plan.device, compiled=plan.compiled) for entry in entries}
+    processes = plan.options.processes_per_trial
+    jobs = {entry.id: entry.jobs(root, plan.device, compiled=plan.compiled, processes=processes) for entry in entries}
     trainings = _train(plan, [job for group in jobs.values() for job in group], console)
     with Display(console, "judging on the test split") as display:
         judging = _Judging(display, len(entries) + REFERENCE_ROWS)
@@ -129,24 +133,33 @@ def _references(plan: Plan, benchmark: Benchmark, entry: EntryPlan, root: Path) 
 
 
 def _train(plan: Plan, jobs: list[SeedJob], console: Console) -> list[SeedTraining]:
-    pending = {}
-    for job in jobs:
-        request = plan.request_for(job.config)
-        train = ray.remote(train_seed).options(num_cpus=request.cpus, num_gpus=request.gpus, max_retries=WORKERS_LOST)
-        pending[train.remote(job)] = job
+    tasks = TrialTasks()
+    pending = {tasks.submit(plan.request_for(job.config), WORKERS_LOST, train_one_seed, job): job for job in jobs}
     finished: list[SeedTraining] = []
     began = time.monotonic()
     try:
         with Display(console, "final trainings") as display:
             while pending:
                 ready, _ = ray.wait(list(pending), timeout=LOOK_EVERY)
-                finished += [_result(reference, pending.pop(reference)) for reference in ready]
+                for reference in ready:
+                    finished.append(_result(reference, pending.pop(reference)))
+                    tasks.release(reference)
                 _show(display, finished, list(pending.values()), began)
     except KeyboardInterrupt:
         for reference in pending:
             ray.cancel(reference, force=True)
+            tasks.release(reference)
         raise
     return finished
+
+
+def train_one_seed(job: SeedJob) -> SeedTraining:
+    """A final training in as many processes as it says."""
+    return train_seed(job, build=seed_model if job.processes == 1 else _together)
+
+
+def _together(job: SeedJob) -> GenerativeModel:
+    return TrainedTogether(partial(seed_model, job), job.processes, job.device)
 
 
 def _result(reference: ray.ObjectRef[SeedTraining], job: SeedJob) -> SeedTraining:

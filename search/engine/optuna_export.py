@@ -27,6 +27,7 @@ from search.engine.ledger import Ledger, TrialEnd, TrialStart
 from search.engine.objectives import SCORE, Objectives
 from search.engine.plan import recorded_identity, recorded_space
 from search.engine.sampler import frozen_trial
+from search.engine.storage_check import refuse_sqlite_on_network
 from search.engine.study import StudyError
 from search.studies import STUDIES
 
@@ -87,7 +88,11 @@ def storage_at(address: str) -> Iterator[BaseStorage]:
 
 
 def _database(address: str) -> RDBStorage:
-    """Raises: StudyError where the driver is missing, or the tables of MLflow are: both number theirs in one table."""
+    """Raises: StudyError for SQLite on a network file system; where the driver is missing, or MLflow's tables are.
+
+    Optuna and MLflow number their tables in the same place.
+    """
+    refuse_sqlite_on_network(address)
     try:
         engine = create_engine(address, poolclass=NullPool)
     except ImportError as error:

@@ -25,7 +25,7 @@ from leaderboard.records import JsonObject
 from metrics.scorecard import Scorecard
 from metrics.scorecards import scorecard_for
 from models import MODELS
-from models.building import check_base, check_detector
+from models.building import check_base, check_detector, data_parallel_models
 from models.storage import hash_of
 from search.engine.code_identity import changes, code_identity
 from search.engine.ledger import Ledger
@@ -46,7 +46,8 @@ class Options:
     """What may be asked for; None means that the study decides.
 
     ``fix`` holds hyperparameters at a value, ``objective`` names what is minimised. Budgets are in trials, in hours for
-    everything, or in device-hours (hours times the devices that work at the same time).
+    everything, or in device-hours (hours times the devices that work at the same time). CPUs and GPUs are those of each
+    process of a trial.
     """
 
     preset: PresetName | None = None
@@ -65,6 +66,7 @@ class Options:
     base: str | None = None
     cpus_per_trial: int = 1
     gpus_per_trial: float = 0.0
+    processes_per_trial: int = 1
     concurrent: int | None = None
     wait_minutes: float = 0.0
     checkpoint_gb: float | None = None
@@ -74,7 +76,7 @@ class Options:
         """Raises: StudyError for a number that makes no sense."""
         if self.wait_minutes < 0:
             raise StudyError(f"--wait-minutes is {self.wait_minutes}; it must not be negative")
-        for name in ("trials", "epochs", "seeds", "cpus_per_trial", "concurrent"):
+        for name in ("trials", "epochs", "seeds", "cpus_per_trial", "processes_per_trial", "concurrent"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise StudyError(f"--{name.replace('_', '-')} is {value}; at least 1 is needed")
@@ -90,6 +92,10 @@ class Options:
         if self.gpus_per_trial < 0 or (self.gpus_per_trial > 1 and self.gpus_per_trial != int(self.gpus_per_trial)):
             raise StudyError(
                 f"--gpus-per-trial is {self.gpus_per_trial}; it takes a share of one GPU (0.25) or a whole number"
+            )
+        if self.processes_per_trial > 1 and 0 < self.gpus_per_trial < 1:
+            raise StudyError(
+                f"--gpus-per-trial is {self.gpus_per_trial}; with --processes-per-trial each process needs a whole GPU"
             )
 
 
@@ -214,12 +220,14 @@ class Plan:
             base=self.base,
             compiled=self.compiled,
             session=self.session,
+            processes=self.options.processes_per_trial,
         )
 
     @property
     def request(self) -> Request:
         """What a trial is given, unless its configuration takes more GPUs."""
-        return Request(self.options.cpus_per_trial, self.options.gpus_per_trial)
+        options = self.options
+        return Request(options.cpus_per_trial, options.gpus_per_trial, options.processes_per_trial)
 
     @property
     def largest_request(self) -> Request:
@@ -243,8 +251,8 @@ class Plan:
 
     @property
     def compiled(self) -> bool:
-        """On a CPU, compiling takes longer than it saves in a trial."""
-        return self.device == "cuda" and not self.options.no_compile
+        """On a CPU, compiling takes longer than it saves in a trial; several processes were not tried with it."""
+        return self.device == "cuda" and not self.options.no_compile and self.options.processes_per_trial == 1
 
     @property
     def first_trial(self) -> str:
@@ -267,9 +275,11 @@ class Plan:
 
         The score goes without saying: searches from before there were other objectives have this identity, too.
         """
-        further = {} if self.objectives == SCORE_ALONE else {"objective": self.objectives.text}
+        further: dict[str, Any] = {} if self.objectives == SCORE_ALONE else {"objective": self.objectives.text}
         if self.study.built_on is not None:
             further["base"] = "trained first" if self.options.base is None else hash_of(Path(self.options.base))
+        if self.options.processes_per_trial > 1:  # other rounding
+            further["processes_per_trial"] = self.options.processes_per_trial
         return {
             "study": self.study.name,
             "model": self.study.model,
@@ -302,6 +312,8 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
     dataset = data.open()
     check_detector(MODELS[study.model], dataset.detector)
     base = _base(study, options)
+    space = study.space_at(preset).fix(_typed(study.space, options.fix))
+    _check_processes(space, options.processes_per_trial)
     for file in (data.file, data.twin):
         if file is not None:
             check_file(file)
@@ -315,7 +327,7 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
         options=options,
         preset_name=preset_name,
         preset=preset,
-        space=study.space_at(preset).fix(_typed(study.space, options.fix)),
+        space=space,
         dataset=dataset,
         data=data,
         objectives=objectives,
@@ -338,6 +350,24 @@ def _base(study: Study, options: Options) -> Path | None:
     base = Path(options.base).resolve()
     check_base(MODELS[study.model], base)
     return base
+
+
+def _check_processes(space: Space, processes: int) -> None:
+    """Raises: StudyError if so many processes cannot train the model, or share its smallest mini-batch."""
+    if processes == 1:
+        return
+    able = data_parallel_models()
+    if space.model not in able:
+        raise StudyError(
+            f"--processes-per-trial {processes}: {space.model} is trained by one process. Leave the flag out, or "
+            f"search a model that several can train ({', '.join(able)})"
+        )
+    smallest = space["batch_size"].smallest
+    if smallest < processes:
+        raise StudyError(
+            f"--processes-per-trial {processes}: the search tries mini-batches of {smallest:g} events, which so many "
+            "cannot share. Ask for fewer processes, or hold a larger one with --fix batch_size=VALUE"
+        )
 
 
 def _data(study: Study, preset: Preset, options: Options) -> DatasetFiles:
@@ -456,7 +486,7 @@ def recorded_options(folder: Path, given: Options) -> Options:
     """
     options = Options(**_record(folder)["options"])
     default = Options()
-    for name in ("preset", "epochs", "seed", "sampler", "fix", "data", "twin", "base"):
+    for name in ("preset", "epochs", "seed", "sampler", "fix", "data", "twin", "base", "processes_per_trial"):
         new, old = getattr(given, name), getattr(options, name)
         if new != getattr(default, name) and new != old:
             raise StudyError(

@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -19,18 +19,29 @@ LOOK_EVERY = 5.0  # seconds between two looks at the nodes
 
 @dataclass(frozen=True)
 class Request:
-    """CPUs and GPUs of a trial; GPUs are a share of one, or a whole number."""
+    """CPUs and GPUs of each process of a trial; GPUs are a share of one, or a whole number."""
 
     cpus: int
     gpus: float = 0.0
+    processes: int = 1
+
+    @property
+    def bundles(self) -> list[dict[str, float]]:
+        """What Ray reserves, a bundle for each process; they may lie on several nodes."""
+        bundle = {"CPU": float(self.cpus)} | ({"GPU": self.gpus} if self.gpus else {})
+        return [dict(bundle) for _ in range(self.processes)]
 
     def scaled(self, factor: float) -> Request:
         """The same with more GPUs; above one, Ray gives whole ones only."""
         gpus = self.gpus * factor
-        return Request(self.cpus, float(math.ceil(gpus - 1e-9)) if gpus > 1 else gpus)
+        return replace(self, gpus=float(math.ceil(gpus - 1e-9)) if gpus > 1 else gpus)
 
-    def places_on(self, node: Mapping[str, float]) -> int:
-        """How many such trials a node with these resources runs at the same time."""
+    def places(self, standing: Iterable[Mapping[str, float]]) -> int:
+        """How many such trials nodes with these resources run at the same time."""
+        return sum(self.processes_on(node) for node in standing) // self.processes
+
+    def processes_on(self, node: Mapping[str, float]) -> int:
+        """How many processes of such trials a node with these resources runs at the same time."""
         by_cpu = int(node.get("CPU", 0) // self.cpus)
         if self.gpus == 0:
             return by_cpu
@@ -39,7 +50,8 @@ class Request:
         return min(by_cpu, by_gpu)
 
     def __str__(self) -> str:
-        return f"{self.cpus} CPUs and {self.gpus:g} GPUs"
+        each = f", for each of its {self.processes} processes" if self.processes > 1 else ""
+        return f"{self.cpus} CPUs and {self.gpus:g} GPUs on one node{each}"
 
 
 def request_for(base: Request, more: Iterable[MoreGpus], config: Mapping[str, Any]) -> Request:
@@ -58,25 +70,25 @@ def nodes() -> list[dict[str, float]]:
 
 
 def check_request(request: Request, standing: Iterable[Mapping[str, float]]) -> None:
-    """Raises: StudyError if no node can run such a trial, however long one waits."""
+    """Raises: StudyError if these nodes can never run such a trial."""
     standing = list(standing)
-    if any(request.places_on(node) for node in standing):
+    if request.places(standing):
         return
     kinds = Counter((node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in standing)
     found = "; ".join(f"{count} with {cpus:g} CPUs and {gpus:g} GPUs" for (cpus, gpus), count in kinds.items())
     raise StudyError(
-        f"a trial asks for {request} on one node, and no node has them (nodes: {found or 'none'}). Ask for less with "
-        "--cpus-per-trial and --gpus-per-trial, or give --wait-minutes for nodes that are yet to join"
+        f"a trial asks for {request}: the nodes do not have them (nodes: {found or 'none'}). Ask for less with "
+        "--cpus-per-trial, --gpus-per-trial or --processes-per-trial, or give --wait-minutes for nodes yet to join"
     )
 
 
-def wait_for_node(request: Request, minutes: float) -> None:
-    """Wait until a node can run such a trial; a cluster that grows on demand is asked for one.
+def wait_for_nodes(request: Request, minutes: float) -> None:
+    """Wait until such a trial can run; a cluster that grows on demand is asked for what it takes.
 
-    Raises: StudyError if none has come in that time.
+    Raises: StudyError if it did not come in that time.
     """
     deadline = time.monotonic() + 60 * minutes
-    while not any(request.places_on(node) for node in nodes()) and time.monotonic() < deadline:
+    while not request.places(nodes()) and time.monotonic() < deadline:
         _demand(request)
         time.sleep(min(LOOK_EVERY, max(0.0, deadline - time.monotonic())))
     check_request(request, nodes())
@@ -99,7 +111,7 @@ class Places:
         if self._beyond and self._most is not None:
             return self._most
         if time.monotonic() - self._looked > LOOK_EVERY:
-            self._count = sum(self._request.places_on(node) for node in nodes())
+            self._count = self._request.places(nodes())
             self._looked = time.monotonic()
         return self._count if self._most is None else min(self._count, self._most)
 
@@ -107,4 +119,5 @@ class Places:
 def _demand(request: Request) -> None:
     from ray.autoscaler.sdk import request_resources
 
-    request_resources(bundles=[{"CPU": request.cpus, **({"GPU": math.ceil(request.gpus)} if request.gpus else {})}])
+    whole = [{name: math.ceil(amount) for name, amount in bundle.items()} for bundle in request.bundles]
+    request_resources(bundles=whole)

@@ -30,7 +30,7 @@ from search.engine.objectives import SCORE_ALONE, Objectives
 from search.engine.pareto import in_order, pareto_set, trial_key
 from search.engine.plan import Plan
 from search.engine.progress import Display, clock
-from search.engine.resources import Places, Request, request_for
+from search.engine.resources import Places, request_for
 from search.engine.sampler import Budget, LedgerSearch
 from search.engine.scheduler import EPOCH, MedianHalving
 from search.engine.study import StudyError
@@ -171,13 +171,11 @@ def run_trials(
 def _resources(plan: Plan) -> Callable[[dict[str, Any]], tune.PlacementGroupFactory] | tune.PlacementGroupFactory:
     """What each trial asks Ray for; the same for all, unless the study says that some take more."""
     if not plan.study.more_gpus:
-        return _bundle(plan.request)
+        return tune.PlacementGroupFactory(plan.request.bundles, strategy="PACK")
     request, more = plan.request, plan.study.more_gpus  # Ray Tune pickles the function: it must not hold the plan
-    return lambda config: _bundle(request_for(request, more, config["hyperparameters"]))
-
-
-def _bundle(request: Request) -> tune.PlacementGroupFactory:
-    return tune.PlacementGroupFactory([{"CPU": request.cpus, **({"GPU": request.gpus} if request.gpus else {})}])
+    return lambda config: tune.PlacementGroupFactory(
+        request_for(request, more, config["hyperparameters"]).bundles, strategy="PACK"
+    )
 
 
 def _trial_name(trial: Any) -> str:

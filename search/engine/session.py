@@ -15,6 +15,7 @@ from rich.console import Console
 from leaderboard.studies import StudyRecord, read_study, write_study
 from search.engine.base_training import with_base
 from search.engine.checkpoint_budget import CheckpointBudget, Need, room_for_trials
+from search.engine.data_parallel import TrialTasks
 from search.engine.final import board_pages, final_plans, pictures, train_and_judge
 from search.engine.interruption import Interruption
 from search.engine.ledger import SCORED, Ledger
@@ -22,7 +23,7 @@ from search.engine.objectives import SCORE_ALONE
 from search.engine.pareto import pareto_table, write_pareto
 from search.engine.plan import Plan, lock
 from search.engine.progress import clock
-from search.engine.resources import Places, check_request, nodes, wait_for_node
+from search.engine.resources import Places, check_request, nodes, wait_for_nodes
 from search.engine.runner import LOCAL, best_trials, ray_session, run_trials
 from search.engine.shortlist import Reevaluation, shortlist
 from search.engine.study import StudyError
@@ -33,7 +34,7 @@ TYPICAL_SHARE = 0.45  # of a whole trial; the rest is saved by stopping early
 JUDGING_SECONDS = 110.0  # scores, metrics of whole samples and memorisation on the test split, and the pages
 DELIVERY_PATIENCE = 20.0
 HURRIED_DELIVERY_PATIENCE = 5.0
-MEASURED_AT_A_TIME = 16
+MEASURED_AT_A_TIME, MEASURING_RETRIES = 16, 2
 
 
 def run_search(plan: Plan, console: Console, *, resumed: bool, ray_address: str | None) -> bool:
@@ -156,7 +157,7 @@ def _places(plan: Plan, ray_address: str | None) -> Places:
     Raises: StudyError if no node can run the largest of them.
     """
     if plan.options.wait_minutes:
-        wait_for_node(plan.largest_request, plan.options.wait_minutes)
+        wait_for_nodes(plan.largest_request, plan.options.wait_minutes)
     check_request(plan.largest_request, nodes())
     own_ray = (ray_address or os.environ.get("RAY_ADDRESS") or LOCAL) == LOCAL
     return Places(plan.request, plan.options.concurrent, beyond=not own_ray)
@@ -164,9 +165,14 @@ def _places(plan: Plan, ray_address: str | None) -> Places:
 
 def _measure(plan: Plan, at_a_time: int) -> Measured:
     """What the first configuration takes, with as many at a time as there will be: trials slow each other down."""
-    request = plan.request_for(plan.space.default)
-    measure = ray.remote(measure_trial).options(num_cpus=request.cpus, num_gpus=request.gpus)
-    measured: list[Measured] = ray.get([measure.remote(plan.setup, plan.space.default) for _ in range(at_a_time)])
+    tasks, request = TrialTasks(), plan.request_for(plan.space.default)
+    pending = [
+        tasks.submit(request, MEASURING_RETRIES, measure_trial, plan.setup, plan.space.default)
+        for _ in range(at_a_time)
+    ]
+    measured = ray.get(pending)
+    for reference in pending:
+        tasks.release(reference)
     return max(measured, key=lambda one: one.seconds)
 
 
@@ -227,7 +233,7 @@ def _budget_seconds(plan: Plan, places: int) -> float | None:
         return plan.options.hours * 3600
     if plan.options.device_hours is not None:
         devices = plan.options.gpus_per_trial or plan.options.cpus_per_trial
-        return plan.options.device_hours * 3600 / (places * devices)
+        return plan.options.device_hours * 3600 / (places * plan.options.processes_per_trial * devices)
     return None
 
 

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -30,8 +30,10 @@ from metrics.scorecards import scorecard_for
 from models.base import GenerativeModel, ShowerGenerator, TrainingDiverged
 from models.building import build_model
 from models.checkpoint import load_generator
+from models.data_parallel import ALONE, Processes
 from search.engine.attempts import GivenUp, begin_attempt
 from search.engine.checkpoint_budget import folder_bytes
+from search.engine.data_parallel import ProcessLost, TrainedTogether
 from search.engine.ledger import Status
 from search.engine.objectives import GENERATION_TIME, SCORE, SCORE_ALONE, Objectives
 from search.engine.scheduler import MEDIAN, MEDIAN_WINDOW
@@ -53,6 +55,7 @@ class TrialSetup:
         base: Checkpoint of the model that this one is built on, where it is built on one.
         compiled: See ``models.building.build_model``.
         session: Of the search: what runs from one start of it to its end or interruption.
+        processes: How many train a trial together.
     """
 
     model: str
@@ -68,6 +71,7 @@ class TrialSetup:
     base: Path | None = None
     compiled: bool = False
     session: str = ""
+    processes: int = 1
 
     @property
     def timings(self) -> int:
@@ -177,8 +181,16 @@ def validation(data: DatasetFiles, scorecard: str) -> tuple[Events, Judge]:
 
 def model_of(setup: TrialSetup, hyperparameters: dict[str, Any], seed: int) -> GenerativeModel:
     """The model of a configuration, ready to train on the study's training split."""
+    build = partial(_model_in, setup=setup, hyperparameters=hyperparameters, seed=seed)
+    return build(ALONE) if setup.processes == 1 else TrainedTogether(build, setup.processes, setup.device)
+
+
+def _model_in(processes: Processes, setup: TrialSetup, hyperparameters: dict[str, Any], seed: int) -> GenerativeModel:
     train = _training_data(setup, seed)
-    return build_model(setup.model, hyperparameters, train, seed, setup.device, setup.base, compiled=setup.compiled)
+    return build_model(
+        setup.model, hyperparameters, train, seed, setup.device, setup.base, compiled=setup.compiled,
+        processes=processes,
+    )  # fmt: skip
 
 
 class TrialRun:
@@ -252,8 +264,13 @@ class TrialRun:
         return found
 
     def close(self) -> None:
-        """The last checkpoint serves only to go on with."""
+        """The last checkpoint and the other processes serve only to go on with."""
+        self.stop()
         shutil.rmtree(self.folder / "last", ignore_errors=True)
+
+    def stop(self) -> None:
+        """End the other processes; a new run of the same trial goes on from the last checkpoint."""
+        self.model.close()
 
     def _evaluate(self, losses: dict[str, float], showers_per_second: float, start: float) -> Evaluation:
         seed = derive_seed(self.seed, "validation", self.model.epoch)
@@ -326,6 +343,7 @@ def measure_trial(setup: TrialSetup, hyperparameters: dict[str, Any]) -> Measure
         per_epoch = (time.perf_counter() - begin) / EPOCHS_TIMED
         per_evaluation = run.advance().seconds - per_epoch
         checkpoint_bytes = folder_bytes(run.folder / "best")
+        run.stop()
     seconds = setup.epochs * per_epoch / share + setup.epochs / setup.evaluate_every * max(0.0, per_evaluation)
     return Measured(seconds, checkpoint_bytes)
 
@@ -350,18 +368,8 @@ class TrialTrainable(tune.Trainable):
                 self._setup, self._config["number"], self._config["hyperparameters"], self._config["seed"]
             )
             evaluation = self._run.advance()
-        except TrainingDiverged as error:
-            return self._ended("diverged", str(error))
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            return self._ended("out_of_memory", str(error))
-        except GivenUp as error:
-            return self._ended(error.status, str(error))
-        except OSError as error:
-            return {**self._state(), "storage_error": f"{error} ({self._folder})", "done": True}
         except Exception as error:
-            if "CUDA" in str(error):
-                raise  # what this process does on the GPU from now on fails as well: Ray starts another one
-            return self._failed(error)
+            return self._end_with(error)
         reported = {}
         if self._run.finished:
             reported = self._run.reported()
@@ -370,7 +378,7 @@ class TrialTrainable(tune.Trainable):
         return {**self._state(), **asdict(evaluation), MEDIAN: newest, "reported": reported, "done": self._run.finished}
 
     def cleanup(self) -> None:
-        self._run = None
+        self._stop()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the run keeps its own checkpoints in the trial's folder."""
@@ -383,9 +391,32 @@ class TrialTrainable(tune.Trainable):
         return self._setup.folder(self._config["number"])
 
     def _begin(self, config: dict[str, Any]) -> None:
+        self._stop()
         self._config = config
+
+    def _stop(self) -> None:
+        """Whatever the trial came to, nothing of it goes on beside this process."""
+        if self._run is not None:
+            self._run.stop()
         self._run = None
         torch.cuda.empty_cache()  # others may share the GPU; without one it does nothing
+
+    def _end_with(self, error: Exception) -> dict[str, Any]:
+        """How a trial ends.
+
+        Raises: the error, where this process cannot go on and another one may: Ray starts it.
+        """
+        if isinstance(error, ProcessLost) or "CUDA error" in str(error):
+            raise error
+        if isinstance(error, TrainingDiverged):
+            return self._ended("diverged", str(error))
+        if isinstance(error, MemoryError | torch.OutOfMemoryError):
+            return self._ended("out_of_memory", str(error))
+        if isinstance(error, GivenUp):
+            return self._ended(error.status, str(error))
+        if isinstance(error, OSError):
+            return {**self._state(), "storage_error": f"{error} ({self._folder})", "done": True}
+        return self._failed(error)
 
     def _failed(self, error: Exception) -> dict[str, Any]:
         """The same again would fail again: the trial ends, and the whole story is kept beside it."""
@@ -395,7 +426,9 @@ class TrialTrainable(tune.Trainable):
         return self._ended("failed", f"{type(error).__name__}: {error}"[:1000] + f" ({story})")
 
     def _ended(self, status: Status, detail: str) -> dict[str, Any]:
-        return {**self._state(), "status": status, "detail": detail, "done": True}
+        state = self._state()
+        self._stop()
+        return {**state, "status": status, "detail": detail, "done": True}
 
     def _state(self) -> dict[str, Any]:
         """What the ledger will want to know, whatever happens next."""

@@ -100,6 +100,13 @@ class Branch:
             return any(when.satisfied_by(choice) for choice in self.distribution.choices)
         return when.satisfied_by(_high(self.distribution))
 
+    @property
+    def smallest(self) -> float:
+        """Of numbers, the smallest."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return min(float(choice) for choice in self.distribution.choices if not isinstance(choice, str | None))
+        return _low(self.distribution)
+
     def limited(self, limits: Limits) -> Branch | None:
         """This branch within ``limits`` (choices, or low and high); None if nothing remains."""
         published = tuple(value for value in self.published if _within(value, limits, self.distribution))
@@ -126,6 +133,11 @@ class Parameter:
 
     def active(self, config: Mapping[str, Any]) -> Branch | None:
         return next((branch for branch in self.branches if branch.when is None or branch.when(config)), None)
+
+    @property
+    def smallest(self) -> float:
+        """Of a number, the smallest value that can be chosen."""
+        return min(branch.smallest for branch in self.branches)
 
     def optuna_name(self, branch: Branch) -> str:
         """Branches are separate parameters to Optuna, because their distributions differ."""

@@ -9,7 +9,7 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from search.engine.resources import Places, Request, check_request, largest_request, nodes, request_for, wait_for_node
+from search.engine.resources import Places, Request, check_request, largest_request, nodes, request_for, wait_for_nodes
 from search.engine.study import MoreGpus, StudyError
 from search.spaces import SPACES
 from search.spaces.space import When
@@ -34,15 +34,25 @@ NODE = {"CPU": 16.0, "GPU": 8.0}
         (Request(2, 3), 2),
         (Request(17), 0),
         (Request(1, 9), 0),
+        (Request(1, 1, processes=4), 8),
     ],
     ids=str,
 )
 def test_places_on_a_node(request_: Request, places: int) -> None:
-    assert request_.places_on(NODE) == places
+    assert request_.processes_on(NODE) == places
+
+
+def test_a_trial_of_several_processes_may_span_nodes() -> None:
+    request = Request(2, 1, processes=6)
+    assert len(request.bundles) == 6
+    assert request.places([NODE]) == 1
+    assert request.places([{"CPU": 8.0, "GPU": 4.0}, {"CPU": 8.0, "GPU": 2.0}]) == 1
+    with pytest.raises(StudyError, match="2 CPUs and 1 GPUs on one node, for each of its 6 processes"):
+        check_request(request, [{"CPU": 8.0, "GPU": 4.0}, {"CPU": 2.0, "GPU": 2.0}])
 
 
 def test_a_node_without_gpus_has_no_place_for_a_share() -> None:
-    assert Request(1, 0.1).places_on({"CPU": 8.0}) == 0
+    assert Request(1, 0.1).places([{"CPU": 8.0}]) == 0
 
 
 MORE = (MoreGpus(When(("units",), minimum=512), 2.0), MoreGpus(When(("batch_size",), values=(1024,)), 3.0))
@@ -77,7 +87,7 @@ def test_rules_of_studies_name_hyperparameters_that_can_reach_them(study) -> Non
 
 def test_what_no_node_can_give_is_an_error_that_names_the_nodes() -> None:
     check_request(Request(4, 2), [{"CPU": 2.0}, {"CPU": 4.0, "GPU": 2.0}])
-    with pytest.raises(StudyError, match=r"8 CPUs and 1 GPUs on one node.*1 with 4 CPUs and 2 GPUs.*--wait-minutes"):
+    with pytest.raises(StudyError, match=r"8 CPUs and 1 GPUs on one node: .*1 with 4 CPUs and 2 GPUs.*--wait-minutes"):
         check_request(Request(8, 1), [{"CPU": 6.0}, {"CPU": 4.0, "GPU": 2.0}])
     with pytest.raises(StudyError, match="nodes: none"):
         check_request(Request(1), [])
@@ -123,7 +133,7 @@ def test_trials_spread_over_nodes_and_shares_of_their_gpus(cluster: Cluster, mon
 
 def test_waiting_ends_with_the_node_or_with_the_time(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.engine.resources.LOOK_EVERY", 0.5)
-    with pytest.raises(StudyError, match="no node has them"):
-        wait_for_node(Request(1), minutes=0.02)
+    with pytest.raises(StudyError, match="the nodes do not have them"):
+        wait_for_nodes(Request(1), minutes=0.02)
     cluster.add_node(num_cpus=1)
-    wait_for_node(Request(1), minutes=1)
+    wait_for_nodes(Request(1), minutes=1)

@@ -112,7 +112,7 @@ def test_what_no_node_has_is_an_error_at_once_unless_one_waits(home: Path, clust
     cluster.add_node(num_cpus=1)
     began = time.monotonic()
     text = output(start(home, cluster, "--trials", "2", "--cpus-per-trial", "3"), 2)
-    assert "3 CPUs and 0 GPUs on one node, and no node has them" in text
+    assert "3 CPUs and 0 GPUs on one node: the nodes do not have them" in text
     assert time.monotonic() - began < 60
     assert not (home / "runs" / "atlas-gan" / "moving").exists()
     patient = ("--trials", "1", "--epochs", "3", "--seeds", "1", "--cpus-per-trial", "2", "--wait-minutes", "5")
