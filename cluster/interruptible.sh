@@ -5,10 +5,10 @@ export interrupted=no # or the signal that came
 signals=0
 running=
 
-# Run a command that may start start_or_resume.sh with $OUTPUT on this node; returns its exit status.
+# Run a command that may start start_or_resume.sh with $JOB_FOLDER on this node; returns its exit status.
 run_interruptible() {
     local seen code status=127
-    rm -f "$OUTPUT/search.pid"
+    rm -f "$JOB_FOLDER/search.pid"
     trap 'interrupted=TERM; stop_search' TERM
     trap 'interrupted=USR1; stop_search' USR1
     "$@" &
@@ -25,8 +25,8 @@ run_interruptible() {
 stop_search() {
     local process=$running
     signals=$((signals + 1))
-    if [ -s "$OUTPUT/search.pid" ]; then
-        process=$(cat "$OUTPUT/search.pid")
+    if [ -s "$JOB_FOLDER/search.pid" ]; then
+        process=$(cat "$JOB_FOLDER/search.pid")
     fi
     [ -z "$process" ] || kill -TERM "$process" 2>/dev/null || true
 }

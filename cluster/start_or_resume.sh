@@ -1,16 +1,13 @@
 #!/usr/bin/env bash
 # Starts a search, or goes on with it where a former start of the same job left one.
 #
-#     bash cluster/start_or_resume.sh OUTPUT SCRIPT [FLAGS]
+#     bash cluster/start_or_resume.sh JOB SCRIPT [FLAGS]
 #
-# OUTPUT belongs to this job alone. Its file search.pid holds the process, for whoever has to stop it in order (SIGTERM).
+# JOB is a folder of this job alone, such as runs/slurm-7. The search is runs/<study>/slurm-7, its board runs/leaderboard.
+# JOB/search.pid holds the process, for whoever has to stop it in order (SIGTERM).
 set -euo pipefail
-output=$1 script=$2
+job=$1 script=$2
 shift 2
-resume=()
-if compgen -G "$output/*/*/ledger.jsonl" >/dev/null; then
-    resume=(--resume)
-fi
-mkdir -p "$output"
-echo $$ >"$output/search.pid"
-exec python "$script" --output "$output" "${resume[@]}" "$@"
+mkdir -p "$job"
+echo $$ >"$job/search.pid"
+exec python "$script" --output "$(dirname "$job")" --name "$(basename "$job")" "$@"

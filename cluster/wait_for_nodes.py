@@ -1,4 +1,4 @@
-"""Wait until the nodes of a Ray cluster have joined: a search takes the places that stand when it begins.
+"""Wait until the nodes of a Ray cluster have joined, so that a search begins, and estimates its time, with all of them.
 
 python cluster/wait_for_nodes.py 4
 python cluster/wait_for_nodes.py ~/ray_bootstrap_config.yaml    # head and workers that `ray up` is asked to start

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d : -f 6)} # HTCondor does not set it everywhere
 export HOME
 source cluster/environment.sh
-OUTPUT="$PWD/runs/$run"
+JOB_FOLDER="$PWD/runs/$run"
 
 scratch=$(mktemp -d /tmp/ray-XXXXXX)
 child=
@@ -27,10 +27,10 @@ patiently() {
     child=
 }
 
-until [ -e "$OUTPUT/ended" ]; do
-    if [ -s "$OUTPUT/ray_address" ]; then
+until [ -e "$JOB_FOLDER/ended" ]; do
+    if [ -s "$JOB_FOLDER/ray_address" ]; then
         # Several jobs may share a node: a temporary folder of this one, and ports that the system chooses.
-        patiently ray start --block --address="$(cat "$OUTPUT/ray_address")" --num-cpus="$cpus" --num-gpus="$gpus" \
+        patiently ray start --block --address="$(cat "$JOB_FOLDER/ray_address")" --num-cpus="$cpus" --num-gpus="$gpus" \
             --object-store-memory=500000000 --dashboard-agent-listen-port=0 \
             --min-worker-port=0 --max-worker-port=0 --temp-dir="$scratch"
     fi

@@ -37,7 +37,7 @@ class Jobs:
             "PYTHONPATH": str(ROOT),
         }
         self.running: list[subprocess.Popen[bytes]] = []
-        self.output = self.checkout / "runs" / "one"
+        self.folder = self.checkout / "runs" / "one"
 
     def start(self, script: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = ["bash", str(self.checkout / "cluster" / "htcondor" / script), "one", *arguments]
@@ -51,7 +51,7 @@ class Jobs:
         return path.read_text(encoding="utf-8")
 
     def ledger(self) -> list[dict[str, object]]:
-        path = self.output / "atlas-gan" / "001" / "ledger.jsonl"
+        path = self.checkout / "runs" / "atlas-gan" / "one" / "ledger.jsonl"
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
     def wait_for_ends(self, number: int, head: subprocess.Popen[bytes]) -> None:
@@ -81,7 +81,7 @@ def test_a_search_outlives_its_workers_and_its_head(jobs: Jobs) -> None:
 
     head.send_signal(signal.SIGTERM)
     assert head.wait(120) == 130, jobs.log(head)
-    assert not (jobs.output / "ended").exists()
+    assert not (jobs.folder / "ended").exists()
     assert any(line.get("status") == "preempted" for line in jobs.ledger())
     assert lost.wait(60) == 143
     assert kept.poll() is None
@@ -92,4 +92,4 @@ def test_a_search_outlives_its_workers_and_its_head(jobs: Jobs) -> None:
     assert kept.wait(120) == 0
     ends = Counter(line["number"] for line in jobs.ledger() if line["event"] == "end" and line["status"] != "preempted")
     assert ends == dict.fromkeys(range(8), 1)
-    assert (jobs.output / "leaderboard" / "index.html").exists()
+    assert (jobs.checkout / "runs" / "leaderboard" / "index.html").exists()

@@ -61,23 +61,17 @@ class TestStartOrResume:
         assert done.returncode == 0, done.stderr
         return done.stdout.split()
 
-    def test_the_first_start_is_a_new_search_and_leaves_its_process(self, script: Path, tmp_path: Path) -> None:
-        process, *flags = self.start(script, tmp_path / "out")
-        assert flags == ["--output", str(tmp_path / "out"), "--trials", "4"]
-        assert (tmp_path / "out" / "search.pid").read_text(encoding="utf-8").strip() == process
-
-    def test_a_search_in_which_a_trial_began_is_resumed(self, script: Path, tmp_path: Path) -> None:
-        (tmp_path / "out" / "atlas-gan" / "001").mkdir(parents=True)
-        assert "--resume" not in self.start(script, tmp_path / "out")
-        (tmp_path / "out" / "atlas-gan" / "001" / "ledger.jsonl").touch()
-        assert self.start(script, tmp_path / "out")[3:] == ["--resume", "--trials", "4"]
+    def test_the_search_has_the_name_of_its_job_and_leaves_its_process(self, script: Path, tmp_path: Path) -> None:
+        process, *flags = self.start(script, tmp_path / "runs" / "slurm-7")
+        assert flags == ["--output", str(tmp_path / "runs"), "--name", "slurm-7", "--trials", "4"]
+        assert (tmp_path / "runs" / "slurm-7" / "search.pid").read_text(encoding="utf-8").strip() == process
 
 
 class TestInterruptible:
     def start(self, folder: Path, command: str) -> subprocess.Popen[str]:
         (folder / "search.py").write_text(SEARCH, encoding="utf-8")
         batch = (
-            f"source {CLUSTER / 'interruptible.sh'}; OUTPUT={folder}; status=0; "
+            f"source {CLUSTER / 'interruptible.sh'}; JOB_FOLDER={folder}; status=0; "
             f"run_interruptible {command} || status=$?; echo $interrupted $status"
         )
         return subprocess.Popen(["/bin/bash", "-c", batch], stdout=subprocess.PIPE, text=True)
