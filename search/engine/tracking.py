@@ -96,6 +96,7 @@ class Tracker:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout=patience)
+        self._delivery.stopped = True  # whoever delivers the rest must be alone
         return self._delivery.pending()
 
     @property
@@ -123,7 +124,7 @@ class Tracker:
                 # Whatever the server does, the search goes on; the record stays in the spool.
                 logging.getLogger(__name__).debug("tracking server: %s", error)
                 wait = FIRST_WAIT if self._closing.is_set() else min(2 * wait, LONGEST_WAIT)
-            if self._closing.is_set() and not self._delivery.pending():
+            if self._delivery.stopped or (self._closing.is_set() and not self._delivery.pending()):
                 return
             self._wake.wait(timeout=wait)
             self._wake.clear()
@@ -159,6 +160,7 @@ class Delivery:
         self._experiment = ""
         self._tries = 0
         self.delivered = 0
+        self.stopped = False
         self.trouble = ""
         self.refused: list[str] = []
 
@@ -179,7 +181,7 @@ class Delivery:
         Raises: whatever MLflow raises where the server cannot be reached.
         """
         started_over = False
-        while lines := self._next():
+        while not self.stopped and (lines := self._next()):
             records = [json.loads(line) for line in lines]
             try:
                 self._connect()
