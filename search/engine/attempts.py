@@ -74,8 +74,7 @@ def read_attempts(folder: Path, session: str) -> list[Attempt]:
 
 def memory_kills() -> int:
     """Processes that the kernel has killed for want of memory: in this control group, or on this machine."""
-    group = _own_group()
-    for path in (Path("/sys/fs/cgroup") / group / "memory.events", Path("/proc/vmstat")):
+    for path in counters():
         if path.is_file():
             counts = dict(line.split() for line in path.read_text(encoding="ascii").splitlines())
             if "oom_kill" in counts:
@@ -83,7 +82,14 @@ def memory_kills() -> int:
     return 0
 
 
-def _own_group() -> str:
-    path = Path("/proc/self/cgroup")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return next((line[len("0::/") :] for line in lines if line.startswith("0::/")), "")
+def counters() -> list[Path]:
+    """Where Linux counts them: in version 2 of control groups, in version 1, for the whole machine."""
+    own = Path("/proc/self/cgroup")
+    lines = own.read_text(encoding="utf-8").splitlines() if own.is_file() else []
+    groups = {controllers: path.lstrip("/") for _, controllers, path in (line.split(":", 2) for line in lines)}
+    root = Path("/sys/fs/cgroup")
+    return [
+        root / groups.get("", "") / "memory.events",
+        root / "memory" / groups.get("memory", "") / "memory.oom_control",
+        Path("/proc/vmstat"),
+    ]

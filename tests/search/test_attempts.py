@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -56,3 +62,54 @@ def test_a_torn_line_is_no_attempt(tmp_path: Path) -> None:
 
 def test_this_machine_counts_kills() -> None:
     assert memory_kills() >= 0
+
+
+HUNGRY = """
+import sys
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from search.engine.attempts import GivenUp, begin_attempt
+Path(sys.argv[1], "cgroup.procs").write_text("0")
+try:
+    begin_attempt(Path(sys.argv[2]), "session", 7)
+except GivenUp as error:
+    sys.exit(f"{error.status}: {error}")
+eaten = []
+while True:
+    eaten.append(bytearray(10**7))
+"""
+LIMITS = ("memory.max", "memory.limit_in_bytes")  # in version 2 and 1 of control groups
+
+
+def own_groups() -> list[Path]:
+    """Control groups that may have a group of ours below."""
+    return [path.parent for path in attempts.counters() if path.is_relative_to("/sys/fs/cgroup")]
+
+
+@pytest.fixture
+def small_group() -> Iterator[Path]:
+    """A control group in which the kernel kills what takes more than 300 MB."""
+    for parent in own_groups():
+        group = parent / f"arena-test-{os.getpid()}"
+        with suppress(OSError):
+            group.mkdir()
+            limits = [group / name for name in LIMITS if (group / name).exists()]
+            if limits:
+                limits[0].write_text("300000000")
+                yield group
+                group.rmdir()
+                return
+            group.rmdir()
+    pytest.skip("no control group can be made here")
+
+
+def test_the_kernel_kills_twice_and_the_trial_is_out_of_memory(tmp_path: Path, small_group: Path) -> None:
+    command = [sys.executable, "-c", HUNGRY, str(small_group), str(tmp_path)]
+    ends = [subprocess.run(command, capture_output=True, text=True, timeout=120, check=False) for _ in range(3)]
+    assert [end.returncode for end in ends] == [-signal.SIGKILL, -signal.SIGKILL, 1]
+    assert "out_of_memory: its worker was killed 2 times at epoch 7" in ends[-1].stderr
