@@ -18,7 +18,10 @@ from threading import Event, Thread
 import psutil
 from rich.console import Console
 
-from search.engine.plan import Options, begin, make_plan
+from search.engine.checkpoint_budget import CheckpointBudget, folder_bytes, size
+from search.engine.interruption import Interruption
+from search.engine.plan import Options, Plan, begin, make_plan
+from search.engine.resources import Places
 from search.engine.runner import ray_session, run_trials
 from search.engine.study import Preset, Study
 from search.engine.tracking import Tracker
@@ -42,10 +45,14 @@ STUDY = Study(
 
 
 class PeakMemory:
-    """Largest resident memory of this process and of any worker that runs trials, looked at in the background."""
+    """Largest resident memory of this process and of any worker that runs trials, looked at in the background.
+
+    ``over_time`` is that of this process, every half second.
+    """
 
     def __init__(self) -> None:
         self.driver, self.trial = 0, 0
+        self.over_time: list[int] = []
         self._stop = Event()
         self._thread = Thread(target=self._watch, daemon=True)
 
@@ -60,7 +67,8 @@ class PeakMemory:
     def _watch(self) -> None:
         me = psutil.Process()
         while not self._stop.wait(0.5):
-            self.driver = max(self.driver, me.memory_info().rss)
+            self.over_time.append(me.memory_info().rss)
+            self.driver = max(self.driver, self.over_time[-1])
             for process in me.children(recursive=True):
                 self._look(process)
 
@@ -84,16 +92,18 @@ def main() -> None:
             tracker = Tracker(plan.folder / "tracking", plan.tracking_uri, STUDY.name)
             tracker.start("study", plan.name, {}, {})
             start = time.perf_counter()
-            run_trials(plan, plan.ledger, tracker, Console(quiet=True), None)
+            places = Places(plan.request, plan.options.concurrent)
+            checkpoints = CheckpointBudget(10**12, plan.setup.trials_folder, plan.objectives)
+            run_trials(plan, plan.ledger, tracker, Console(quiet=True), places, checkpoints, Interruption(), None)
             wall = time.perf_counter() - start
             begin_delivery = time.perf_counter()
             left = tracker.close(120)
             delivery = time.perf_counter() - begin_delivery
-        _report(plan.setup.trials_folder, wall, delivery, left, memory)
+        _report(plan, wall, delivery, left, memory)
 
 
-def _report(trials: Path, wall: float, delivery: float, left: int, memory: PeakMemory) -> None:
-    folders = sorted(trials.iterdir())
+def _report(plan: Plan, wall: float, delivery: float, left: int, memory: PeakMemory) -> None:
+    folders = sorted(plan.setup.trials_folder.iterdir())
     ends = sorted((folder / "history.jsonl").stat().st_mtime for folder in folders)
     warm = [later - earlier for earlier, later in zip(ends[WARM_AFTER:], ends[WARM_AFTER + 1 :], strict=False)]
     evaluation = median(read_history(folder)[0].seconds for folder in folders[WARM_AFTER:])
@@ -101,8 +111,13 @@ def _report(trials: Path, wall: float, delivery: float, left: int, memory: PeakM
     print(f"warm trial, wall          median {median(warm):.3f} s (from one result to the next)")
     print(f"  of it training + judging  {evaluation:.3f} s (scores, errors from 100 bootstrap replicas)")
     print(f"  of it the platform        {median(warm) - evaluation:.3f} s (Ray, sampler, checkpoints, ledger, spool)")
+    print(f"  the first, the last 100   {median(warm[:100]):.3f} s, {median(warm[-100:]):.3f} s")
     print(f"MLflow after the last trial {delivery:.1f} s, {left} records left")
     print(f"peak memory               driver {memory.driver / 2**20:.0f} MiB, trial {memory.trial / 2**20:.0f} MiB")
+    half = memory.over_time[len(memory.over_time) // 2]
+    print(f"  driver at half the time {half / 2**20:.0f} MiB")
+    sizes = {name: size(folder_bytes(plan.folder / name)) for name in ("trials", "tracking", "ray")}
+    print(f"on disk                   {sizes}, ledger {size((plan.folder / 'ledger.jsonl').stat().st_size)}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ and shown on the leaderboard, because each look at the test split makes it a lit
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ def open_test_split(dataset: Dataset, log: Path, reason: str) -> tuple[Events, E
     }
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # appending is not one step on network file systems
         file.write(json.dumps(opening) + "\n")
         file.flush()
         os.fsync(file.fileno())

@@ -26,6 +26,7 @@ from leaderboard.records import (
     DamagedEntry,
     InvalidEntry,
     JsonObject,
+    alone,
     read_board,
     read_observables,
     write_atomically,
@@ -37,6 +38,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 OPEN_ENERGY_MEV = 65_536.0  # where the paper shows its distributions
 SOME_DRAWS, MOST_DRAWS = 0.15, 0.9  # more than chance leaves; what is expected of a metric
 ERRORS = (2.33, 4.0, 6.0)  # one-sided α = 0.01, and much less
+LOCK = ".pages.lock"
 STAMP = "<!-- made from {} -->\n"
 
 Histogram = Mapping[str, Any]
@@ -57,8 +59,14 @@ def build_pages(board: Path) -> Path:
     """Write ``index.html``, ``metrics.html`` and ``models/<entry id>.html`` under the folder; returns the first.
 
     Pages whose records have not changed are left as they are. Records that cannot be read are listed
-    with the reason.
+    with the reason. Two searches that end at the same time wait for each other: otherwise pages made from the records
+    of before could replace newer ones.
     """
+    with alone(board / LOCK):
+        return _build_pages(board)
+
+
+def _build_pages(board: Path) -> Path:
     content = read_board(board)
     studies, damaged_studies = read_studies(board)
     damaged = [*content.damaged, *damaged_studies]

@@ -28,6 +28,7 @@ from models.storage import hash_of
 from models.training import LAST_EPOCHS, SAMPLING_FRACTION_RULE, Evaluated, Rule, train
 
 RESULT_FILE, PROGRESS_FILE = "seed.json", "progress.json"
+KEEP_EVERY = 60.0  # seconds of training that a lost process may cost
 
 SeedStatus = Literal["completed", "diverged", "failed"]
 Progress = Callable[[int, dict[str, float], Evaluated | None], None]
@@ -200,6 +201,7 @@ class _Run:
         self.state = ""  # folder of the model's state that progress.json names
         self.seconds_before = 0.0
         self.clock = time.process_time()
+        self.kept_at = time.monotonic()
 
     def finish(self) -> SeedTraining:
         self._resume()
@@ -230,7 +232,7 @@ class _Run:
         if evaluated is not None and self.job.checkpoint_rule == SAMPLING_FRACTION_RULE:
             record["sampling_fraction_error"] = evaluated.sampling_fraction_error
         self.history.append(record)
-        if evaluated is not None and epoch < self.job.epochs:
+        if epoch < self.job.epochs and (evaluated is not None or time.monotonic() - self.kept_at > KEEP_EVERY):
             self._keep(epoch)
         if self.on_progress is not None:
             self.on_progress(epoch, losses, evaluated)
@@ -248,6 +250,7 @@ class _Run:
         }
         write_atomically(self.job.folder / PROGRESS_FILE, json.dumps(progress, allow_nan=False))
         self._discard(old)
+        self.kept_at = time.monotonic()
 
     def _discard(self, state: str) -> None:
         if state:

@@ -4,8 +4,9 @@ python search/clic_3dgan.py --trials 24
 """
 
 from search.engine.cli import main
-from search.engine.study import Preset, Study
+from search.engine.study import MoreGpus, Preset, Study
 from search.spaces import SPACES
+from search.spaces.space import When
 
 STUDY = Study(
     name="clic-3dgan",
@@ -73,6 +74,7 @@ STUDY = Study(
         scorecard="clic-electrons-coarse-v1",
     ),
     paper=Preset(epochs=160, evaluate_every=10, trials=64),
+    more_gpus=(MoreGpus(When(("generator_filters",), minimum=12), factor=2),),  # twice the activations, and more
     checkpoint_rule="best_sampling_fraction_of_last_ten",
 )
 

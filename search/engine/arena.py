@@ -46,7 +46,14 @@ def parser() -> argparse.ArgumentParser:
 
     tracking = commands.add_parser("tracking", help="deliver what a tracking server missed")
     tracking.add_argument("search", type=Path, help="folder of a search, like runs/atlas-gan/001")
+    tracking.add_argument("--tracking-uri", metavar="URI", help="another server: it gets everything from the beginning")
     tracking.set_defaults(run=_deliver)
+
+    optuna = commands.add_parser("optuna", help="write the ended trials of a search into an Optuna storage")
+    optuna.add_argument("search", type=Path, help="folder of a search, like runs/atlas-gan/001")
+    storages = "postgresql://…, sqlite:///FILE, grpc://HOST:PORT, or a journal file (.log, .journal)"
+    optuna.add_argument("--storage", required=True, help=storages)
+    optuna.set_defaults(run=_optuna)
 
     docs = commands.add_parser("docs", help="write the generated tables of the documentation")
     docs.add_argument("--folder", type=Path, default=Path("docs"))
@@ -130,16 +137,31 @@ def _leaderboard(given: argparse.Namespace) -> int:
 
 def _deliver(given: argparse.Namespace) -> int:
     from search.engine.plan import lock
-    from search.engine.tracking import Delivery
+    from search.engine.storage_check import refuse_password, refuse_sqlite_on_network
+    from search.engine.tracking import deliver
 
     folder = given.search / "tracking"
     if not folder.is_dir():
         raise FileNotFoundError(2, "not the folder of a search, like runs/atlas-gan/001", str(given.search))
+    if given.tracking_uri is not None:
+        refuse_password(given.tracking_uri)
+        refuse_sqlite_on_network(given.tracking_uri)
     with lock(given.search):
-        delivery = Delivery(folder)
-        waiting = delivery.pending()
-        delivery.run()
-    print(f"{waiting} records delivered")
+        delivery = deliver(folder, given.tracking_uri)
+    print(f"{delivery.delivered} records delivered to {delivery.uri}")
+    for refused in delivery.refused:
+        print(f"refused {refused}", file=sys.stderr)
+    return 1 if delivery.refused else 0
+
+
+def _optuna(given: argparse.Namespace) -> int:
+    from search.engine.optuna_export import export
+    from search.engine.storage_check import refuse_password, refuse_sqlite_on_network
+
+    refuse_password(given.storage)
+    refuse_sqlite_on_network(given.storage)
+    added, name = export(given.search, given.storage)
+    print(f"{added} trials added to the study {name} in {given.storage}")
     return 0
 
 

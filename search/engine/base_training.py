@@ -9,6 +9,7 @@ from rich.console import Console
 
 from data_adapters.datasets import DatasetFiles
 from leaderboard.training import SeedJob, train_seed
+from search.engine.final import WORKERS_LOST
 from search.engine.plan import Plan
 from search.engine.progress import Display
 from search.engine.study import Study, StudyError
@@ -27,9 +28,8 @@ def with_base(plan: Plan, console: Console) -> Plan:
         return plan
     job = base_job(plan, plan.study.built_on)
     with Display(console, f"training {job.model_name}, which this model is built on") as display:
-        train = ray.remote(train_seed).options(
-            num_cpus=plan.options.cpus_per_trial, num_gpus=plan.options.gpus_per_trial, max_retries=2
-        )
+        request = plan.request
+        train = ray.remote(train_seed).options(num_cpus=request.cpus, num_gpus=request.gpus, max_retries=WORKERS_LOST)
         pending = train.remote(job)
         while not ray.wait([pending], timeout=LOOK_EVERY)[0]:
             done = job.epochs_done

@@ -5,26 +5,29 @@ from __future__ import annotations
 import argparse
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from search.engine.failure import fail
+from search.engine.interruption import INTERRUPTED
 from search.engine.plan import (
     Options,
     Plan,
     begin,
     check_identity,
     latest_folder,
+    lock,
     make_plan,
+    named_folder,
     new_folder,
     recorded_options,
 )
 from search.engine.study import SAMPLERS, Study, StudyError
 
 LATEST = "latest"
-INTERRUPTED = 130  # as a shell reports a process that Ctrl-C ended
 
 
 def parser(study: Study) -> argparse.ArgumentParser:
@@ -57,10 +60,16 @@ def parser(study: Study) -> argparse.ArgumentParser:
     resources.add_argument("--cpus-per-trial", type=int, default=1, help="CPUs of a trial")
     resources.add_argument("--gpus-per-trial", type=float, default=0.0, help="GPUs of a trial, also a share of one")
     resources.add_argument("--concurrent", type=int, help="trials at the same time (default: as many as fit)")
+    wait = "wait so long for nodes that can run a trial (default: an error at once)"
+    resources.add_argument("--wait-minutes", type=float, default=0.0, help=wait)
+    checkpoints = "disk for checkpoints: the worst trials' go first (default: what is free)"
+    resources.add_argument("--checkpoint-gb", type=float, metavar="GB", help=checkpoints)
     resources.add_argument("--no-compile", action="store_true", help="do not compile networks on GPUs")
     resources.add_argument("--ray-address", help="Ray cluster to join (default: $RAY_ADDRESS, else this machine)")
     add("--output", type=Path, default=Path("runs"), help="where searches and the leaderboard are kept")
     add("--tracking-uri", help="MLflow server (default: an SQLite file in the output folder)")
+    add("--name", help="of this search, instead of a number: started if it is new, else gone on with")
+    add("--accept-changes", action="store_true", help="go on although the code has changed since")
     add("--resume", nargs="?", const=LATEST, metavar="FOLDER", help="go on with a search, or extend it with a budget")
     return flags
 
@@ -88,28 +97,39 @@ def main(study: Study, arguments: Sequence[str] | None = None) -> None:
 
 def _discard_unstarted(plan: Plan | None) -> None:
     """Remove the folder of a search in which no trial began, so that the next one does not resume it."""
-    if plan is not None and not (plan.folder / "ledger.jsonl").exists():
-        shutil.rmtree(plan.folder, ignore_errors=True)
+    if plan is None or not plan.folder.is_dir():
+        return
+    with suppress(StudyError), lock(plan.folder):  # another process may be about to begin its first trial
+        if not (plan.folder / "ledger.jsonl").exists():
+            shutil.rmtree(plan.folder, ignore_errors=True)
 
 
 def _plan(study: Study, given: argparse.Namespace) -> tuple[Plan, bool]:
     options = _options(given)
-    if given.resume is None:
-        plan = make_plan(study, options, given.output, new_folder(given.output, study), given.tracking_uri)
-        begin(plan)
-        return plan, False
-    folder = latest_folder(given.output, study) if given.resume == LATEST else Path(given.resume)
     options.check()
-    plan = make_plan(study, recorded_options(folder, options), given.output, folder, given.tracking_uri)
-    check_identity(plan)
-    return plan, True
+    folder = _folder(study, given)
+    if (folder is not None and (folder / "study.json").exists()) or given.resume is not None:
+        folder = folder or latest_folder(given.output, study)
+        plan = make_plan(study, recorded_options(folder, options), given.output, folder, given.tracking_uri)
+        check_identity(plan, accept_changes=given.accept_changes)
+        return plan, True
+    plan = make_plan(study, options, given.output, folder or new_folder(given.output, study), given.tracking_uri)
+    return begin(plan, numbered=folder is None), False
+
+
+def _folder(study: Study, given: argparse.Namespace) -> Path | None:
+    """The folder that the flags name; None for a number."""
+    if given.name is not None:
+        if given.resume is not None:
+            raise StudyError("--name goes on with a search of that name by itself: leave --resume out")
+        return named_folder(given.output, study, given.name)
+    return None if given.resume in (None, LATEST) else Path(given.resume)
 
 
 def _options(given: argparse.Namespace) -> Options:
     names = (
         "preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler", "objective", "data", "twin",
-        "cache", "cpus_per_trial", "gpus_per_trial", "concurrent",
-        "no_compile",
+        "cache", "cpus_per_trial", "gpus_per_trial", "concurrent", "wait_minutes", "checkpoint_gb", "no_compile",
     )  # fmt: skip
     chosen = {name: getattr(given, name) for name in names}
     return Options(fix=_fixed(given.fix), base=getattr(given, "base", None), **chosen)

@@ -27,6 +27,7 @@ from search.engine.shortlist import Reevaluation
 from search.engine.tracking import Tracker
 
 LOOK_EVERY = 2.0
+WORKERS_LOST = 5  # by a final training, which goes on at its last checkpoint each time
 REFERENCE_ROWS = 3  # full simulation, mean shower, untrained generator
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
@@ -128,10 +129,11 @@ def _references(plan: Plan, benchmark: Benchmark, entry: EntryPlan, root: Path) 
 
 
 def _train(plan: Plan, jobs: list[SeedJob], console: Console) -> list[SeedTraining]:
-    train = ray.remote(train_seed).options(
-        num_cpus=plan.options.cpus_per_trial, num_gpus=plan.options.gpus_per_trial, max_retries=2
-    )
-    pending = {train.remote(job): job for job in jobs}
+    pending = {}
+    for job in jobs:
+        request = plan.request_for(job.config)
+        train = ray.remote(train_seed).options(num_cpus=request.cpus, num_gpus=request.gpus, max_retries=WORKERS_LOST)
+        pending[train.remote(job)] = job
     finished: list[SeedTraining] = []
     began = time.monotonic()
     try:

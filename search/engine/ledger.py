@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -69,19 +70,20 @@ class DamagedLedger(ValueError):
 
 
 class Ledger:
-    """Starts and ends of the trials of one study, in a JSON-lines file."""
+    """Starts and ends of the trials of one study, in a JSON-lines file. Threads may share it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._writing = threading.RLock()
         self._trials: dict[int, Trial] = {}
         if path.exists():
-            _drop_torn_line(path)
+            drop_torn_line(path)
             self._read()
 
     @property
     def trials(self) -> list[Trial]:
-        """All trials by number."""
-        return [self._trials[number] for number in sorted(self._trials)]
+        """All trials in the order of their starts, which is that of their numbers."""
+        return list(self._trials.values())
 
     @property
     def ended(self) -> list[tuple[TrialStart, TrialEnd]]:
@@ -97,21 +99,26 @@ class Ledger:
 
     @property
     def next_number(self) -> int:
-        return max(self._trials, default=-1) + 1
+        return next(reversed(self._trials), -1) + 1
+
+    def __getitem__(self, number: int) -> Trial:
+        return self._trials[number]
 
     def record_start(self, start: TrialStart) -> None:
-        if start.number in self._trials:
-            return  # taken up again after an interruption
-        self._append({"event": "start", **asdict(start)})
-        self._trials[start.number] = Trial(start, None)
+        with self._writing:
+            if start.number in self._trials:
+                return  # taken up again after an interruption
+            self._append({"event": "start", **asdict(start)})
+            self._trials[start.number] = Trial(start, None)
 
     def record_end(self, end: TrialEnd) -> None:
         """Raises: ValueError if the trial never started, or has ended before."""
-        trial = self._trials.get(end.number)
-        if trial is None or (trial.end is not None and trial.end.status != "preempted"):
-            raise ValueError(f"trial {end.number} {'has not started' if trial is None else 'has ended before'}")
-        self._append({"event": "end", **asdict(end)})
-        self._trials[end.number] = Trial(trial.start, end)
+        with self._writing:
+            trial = self._trials.get(end.number)
+            if trial is None or (trial.end is not None and trial.end.status != "preempted"):
+                raise ValueError(f"trial {end.number} {'has not started' if trial is None else 'has ended before'}")
+            self._append({"event": "end", **asdict(end)})
+            self._trials[end.number] = Trial(trial.start, end)
 
     def _append(self, line: dict[str, Any]) -> None:
         data = (json.dumps(line, allow_nan=False) + "\n").encode()
@@ -141,7 +148,7 @@ class Ledger:
         self._trials[end.number] = Trial(self._trials[end.number].start, end)
 
 
-def _drop_torn_line(path: Path) -> None:
+def drop_torn_line(path: Path) -> None:
     """Cut off what a killed process left half written."""
     data = path.read_bytes()
     if data and not data.endswith(b"\n"):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import math
+import re
 import shlex
 import shutil
+import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,18 +21,24 @@ from data_adapters.adapters import open_events
 from data_adapters.datasets import DATASETS, IN_MEMORY_BYTES, Dataset, DatasetFiles
 from data_adapters.problems import UnreadableFile
 from data_adapters.validation import validate
+from leaderboard.records import JsonObject
 from metrics.scorecard import Scorecard
 from metrics.scorecards import scorecard_for
 from models import MODELS
 from models.building import check_base, check_detector
 from models.storage import hash_of
+from search.engine.code_identity import changes, code_identity
 from search.engine.ledger import Ledger
 from search.engine.objectives import SCORE, SCORE_ALONE, Objectives, objectives_named
+from search.engine.resources import Request, largest_request, request_for
+from search.engine.storage_check import network_file_system, refuse_password, refuse_sqlite_on_network
 from search.engine.study import Preset, PresetName, SamplerName, Study, StudyError
+from search.engine.tracking import is_database
 from search.engine.trial import TrialSetup
 from search.spaces import Space
 
 FREE_BYTES_NEEDED = 200 * 2**20
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -57,15 +66,19 @@ class Options:
     cpus_per_trial: int = 1
     gpus_per_trial: float = 0.0
     concurrent: int | None = None
+    wait_minutes: float = 0.0
+    checkpoint_gb: float | None = None
     no_compile: bool = False
 
     def check(self) -> None:
         """Raises: StudyError for a number that makes no sense."""
+        if self.wait_minutes < 0:
+            raise StudyError(f"--wait-minutes is {self.wait_minutes}; it must not be negative")
         for name in ("trials", "epochs", "seeds", "cpus_per_trial", "concurrent"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise StudyError(f"--{name.replace('_', '-')} is {value}; at least 1 is needed")
-        for name in ("hours", "device_hours"):
+        for name in ("hours", "device_hours", "checkpoint_gb"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise StudyError(f"--{name.replace('_', '-')} is {value}; it must be above 0")
@@ -96,6 +109,7 @@ class Plan:
     board: Path
     tracking_uri: str
     base: Path | None = None
+    session: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
     def epochs(self) -> int:
@@ -143,7 +157,7 @@ class Plan:
     @property
     def artifacts(self) -> Path | None:
         """Where MLflow keeps files, if it has no server that decides it."""
-        return self.board.parent / "mlartifacts" if self.tracking_uri.startswith("sqlite:") else None
+        return self.board.parent / "mlartifacts" if is_database(self.tracking_uri) else None
 
     @property
     def script(self) -> str:
@@ -199,7 +213,28 @@ class Plan:
             objectives=self.objectives,
             base=self.base,
             compiled=self.compiled,
+            session=self.session,
         )
+
+    @property
+    def request(self) -> Request:
+        """What a trial is given, unless its configuration takes more GPUs."""
+        return Request(self.options.cpus_per_trial, self.options.gpus_per_trial)
+
+    @property
+    def largest_request(self) -> Request:
+        """The most that a trial of this search can ask for."""
+        return largest_request(self.request, self.study.more_gpus, self.space)
+
+    def request_for(self, config: Mapping[str, Any]) -> Request:
+        """What a trial of a configuration asks for."""
+        return request_for(self.request, self.study.more_gpus, config)
+
+    @property
+    def checkpoint_bytes(self) -> int | None:
+        """What all checkpoints may take, where that is limited."""
+        gigabytes = self.options.checkpoint_gb
+        return None if gigabytes is None else round(gigabytes * 10**9)
 
     @property
     def device(self) -> str:
@@ -272,6 +307,9 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
             check_file(file)
     check_readable(dataset)  # a damaged file must be noticed now, and not by every worker
     objectives = objectives_named(options.objective, scorecard_for(dataset, preset.scorecard or study.scorecard))
+    tracking_uri = tracking_uri or recorded_tracking_uri(folder) or local_tracking_uri(output)
+    refuse_password(tracking_uri)
+    refuse_sqlite_on_network(tracking_uri)
     return Plan(
         study=study,
         options=options,
@@ -283,7 +321,7 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
         objectives=objectives,
         folder=folder,
         board=output / "leaderboard",
-        tracking_uri=tracking_uri or f"sqlite:///{(output / 'mlflow.db').resolve()}",
+        tracking_uri=tracking_uri,
         base=base,
     )
 
@@ -336,6 +374,33 @@ def check_readable(dataset: Dataset) -> None:
     dataset.twin_split("validation")
 
 
+def local_tracking_uri(output: Path) -> str:
+    """An SQLite file in the output folder; empty, for a delivery later, where its locks would not hold."""
+    return "" if network_file_system(output) else f"sqlite:///{(output / 'mlflow.db').resolve()}"
+
+
+def recorded_tracking_uri(folder: Path) -> str | None:
+    """Where a search that goes on has been tracked; None for a new one."""
+    path = folder / "tracking" / "target.json"
+    if not path.exists():
+        return None
+    uri: str = json.loads(path.read_text(encoding="utf-8"))["uri"]
+    return uri
+
+
+def named_folder(output: Path, study: Study, name: str) -> Path:
+    """The folder of a search with a name of its own.
+
+    Raises: StudyError for what cannot be a folder's name, or would be taken for a number.
+    """
+    if not NAME.fullmatch(name) or name.isdigit():
+        raise StudyError(
+            f"--name {name!r}: a name has up to 64 letters, digits, dots, dashes and underscores, begins with a letter "
+            "or digit, and is no number"
+        )
+    return output / study.name / name
+
+
 def new_folder(output: Path, study: Study) -> Path:
     """The folder of the next search of a study: runs/atlas-gan/001, 002, …"""
     parent = output / study.name
@@ -344,13 +409,12 @@ def new_folder(output: Path, study: Study) -> Path:
 
 
 def latest_folder(output: Path, study: Study) -> Path:
-    """The folder of the newest search of a study.
+    """The folder of the search of a study that began last.
 
     Raises: StudyError if there is none.
     """
-    folders = sorted(
-        (output / study.name).glob("[0-9]*"), key=lambda path: int(path.name) if path.name.isdigit() else 0
-    )
+    records = (output / study.name).glob("*/study.json")
+    folders = [record.parent for record in sorted(records, key=lambda record: (record.stat().st_mtime_ns, record))]
     if not folders:
         raise StudyError(
             f"{output / study.name}: there is no search of {study.name} to resume. Start one without --resume"
@@ -358,17 +422,31 @@ def latest_folder(output: Path, study: Study) -> Path:
     return folders[-1]
 
 
-def begin(plan: Plan) -> None:
+def begin(plan: Plan, *, numbered: bool = True) -> Plan:
     """Write down what this search is.
 
+    Args:
+        numbered: Take the next number if another search took this one meanwhile.
+    Returns: The plan, with its folder.
     Raises: OSError if the folder cannot be written; StudyError if the disk is nearly full.
     """
-    plan.folder.mkdir(parents=True, exist_ok=False)
+    while True:
+        try:
+            plan.folder.mkdir(parents=True, exist_ok=False)
+            break
+        except FileExistsError:
+            if not numbered:
+                raise
+            plan = replace(plan, folder=new_folder(plan.folder.parents[1], plan.study))
     _check_space(plan.folder)
-    record = {"identity": plan.identity, "options": asdict(plan.options), "space": plan.space.to_json()}
-    temporary = plan.folder / "study.json.tmp"
-    temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    temporary.replace(plan.folder / "study.json")
+    record = {
+        "identity": plan.identity,
+        "options": asdict(plan.options),
+        "space": plan.space.to_json(),
+        "code": code_identity(),
+    }
+    _write_record(plan.folder, record)
+    return plan
 
 
 def recorded_options(folder: Path, given: Options) -> Options:
@@ -387,32 +465,107 @@ def recorded_options(folder: Path, given: Options) -> Options:
             )
     budget = {
         name: getattr(given, name)
-        for name in ("trials", "hours", "device_hours", "seeds", "concurrent", "cache", "objective")
+        for name in ("trials", "hours", "device_hours", "seeds", "concurrent", "checkpoint_gb", "cache", "objective")
         if getattr(given, name) is not None  # an objective is compared by check_identity, whatever the order of names
     }
     if budget.keys() & {"trials", "hours", "device_hours"}:
         options = replace(options, trials=None, hours=None, device_hours=None)
+    # Where a search goes on, the machine may be another one.
+    resources = {name: getattr(given, name) for name in ("wait_minutes", "cpus_per_trial", "gpus_per_trial")}
+    budget |= {name: value for name, value in resources.items() if value != getattr(default, name)}
     return replace(options, **budget)
 
 
-def check_identity(plan: Plan) -> None:
-    """Refuse to go on with a search of something else.
+def recorded_identity(folder: Path) -> dict[str, Any]:
+    """What must not change of an earlier search. Raises: StudyError if the folder holds no search."""
+    identity: dict[str, Any] = _record(folder)["identity"]
+    return identity
 
+
+def recorded_space(folder: Path, study: Study) -> Space:
+    """The space of an earlier search.
+
+    Raises: StudyError if the folder holds no search, or the space has changed since.
+    """
+    record = _record(folder)
+    space = study.space_at(study.preset(record["identity"]["preset"])).fix(
+        _typed(study.space, record["options"]["fix"])
+    )
+    if space.sha256 != record["identity"]["space"]:
+        raise StudyError(f"{folder}: the space of {study.name} has changed since. Use the version that searched it")
+    return space
+
+
+def check_identity(plan: Plan, *, accept_changes: bool = False) -> None:
+    """Refuse to go on with a search of something else, or with other code.
+
+    Args:
+        accept_changes: Go on with changed code, and write down that it was changed.
     Raises: StudyError, showing what differs.
     """
     _check_space(plan.folder)
     unsaid = {"objective": SCORE}
-    recorded, now = unsaid | _record(plan.folder)["identity"], unsaid | plan.identity
+    record = _record(plan.folder)
+    recorded, now = unsaid | record["identity"], unsaid | plan.identity
     differing = [
         f"{name}: {_brief(recorded.get(name))} there, {_brief(value)} now"
         for name, value in now.items()
         if recorded.get(name) != value
     ]
     if differing:
+        differing += _changed_hyperparameters(record["space"], plan.space.to_json())
         raise StudyError(
             f"{plan.folder} holds another search ({'; '.join(differing)}). Nothing was changed. "
             "Start a new search without --resume"
         )
+    _check_code(plan.folder, accept_changes)
+
+
+def _changed_hyperparameters(before: list[JsonObject], now: list[JsonObject]) -> list[str]:
+    """What differs in two spaces, each as JSON."""
+    plain: list[JsonObject] = json.loads(json.dumps(now))
+    old, new = ({parameter["name"]: parameter for parameter in space} for space in (before, plain))
+    return [
+        *(f"hyperparameter {name} is gone" for name in old if name not in new),
+        *(f"hyperparameter {name} is new" for name in new if name not in old),
+        *(
+            f"{name}: default {old[name]['default']} and {_published(old[name])} there, "
+            f"{new[name]['default']} and {_published(new[name])} now"
+            for name in new
+            if old.get(name, new[name]) != new[name]
+        ),
+    ]
+
+
+def _published(parameter: JsonObject) -> str:
+    return "; ".join(", ".join(str(value) for value in branch["published"]) for branch in parameter["branches"])
+
+
+def _check_code(folder: Path, accept_changes: bool) -> None:
+    record = _record(folder)
+    now = code_identity()
+    differing = changes(record.get("code", now), now)
+    if not differing:
+        return
+    if not accept_changes:
+        raise StudyError(
+            f"{folder} was searched with other code: {_listed(differing)}. Trials before and after may not compare. "
+            "Nothing was changed. Start a new search without --resume, or go on with --accept-changes"
+        )
+    accepted = [*record.get("accepted_changes", []), {"time": time.time(), "changes": differing}]
+    _write_record(folder, {**record, "code": now, "accepted_changes": accepted})
+
+
+def _listed(differing: list[str]) -> str:
+    shown = differing[:6]
+    more = f" and {len(differing) - len(shown)} more" if len(differing) > len(shown) else ""
+    return ", ".join(shown) + more
+
+
+def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    temporary = folder / "study.json.tmp"
+    temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    temporary.replace(folder / "study.json")
 
 
 def lock(folder: Path) -> IO[str]:

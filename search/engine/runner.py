@@ -6,29 +6,40 @@ import logging
 import os
 import shutil
 import signal
+import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import optuna
 import ray
+from joblib import cpu_count
 from ray import tune
 from rich.console import Console
 
+from search.engine.attempts import MOST_ATTEMPTS, read_attempts
+from search.engine.checkpoint_budget import CheckpointBudget
+from search.engine.interruption import Interruption
 from search.engine.ledger import SCORED, Ledger, Status, TrialEnd, TrialStart
 from search.engine.objectives import SCORE_ALONE, Objectives
 from search.engine.pareto import in_order, pareto_set, trial_key
 from search.engine.plan import Plan
 from search.engine.progress import Display, clock
+from search.engine.resources import Places, Request, request_for
 from search.engine.sampler import Budget, LedgerSearch
 from search.engine.scheduler import EPOCH, MedianHalving
 from search.engine.study import StudyError
 from search.engine.tracking import Tracker
 from search.engine.trial import TrialTrainable, reached, read_history, running_medians
 
-WORKER_RETRIES = 2
+RETRIES_WITHOUT_LIMIT = -1  # how often is decided here: see attempts.py and on_trial_recover
+FAILURES_AT_FIRST = 5  # trials that fail before any reached a score: it is not their hyperparameters
+SHOW_EVERY = 0.5
 ENVIRONMENT = {
     # Its loggers write a folder of files for every trial; the ledger and MLflow hold all of it.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -39,7 +50,10 @@ ENVIRONMENT = {
     "RAY_memory_monitor_refresh_ms": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
+    # How many trials there are is decided by the places; none of them waits for the one before it to start.
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",
 }
+LOCAL = "local"
 MLFLOW_STATUS = {"completed": "FINISHED", "pruned": "FINISHED", "diverged": "FAILED", "preempted": "KILLED"}
 
 
@@ -51,21 +65,35 @@ def ray_session(address: str | None) -> Iterator[None]:
     for chatty in ("ray", "ray.tune"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    address = address or os.environ.get("RAY_ADDRESS") or "local"
-    ray.init(
-        address=address,
-        log_to_driver=False,
-        configure_logging=False,
-        include_dashboard=False if address == "local" else None,
-    )
-    # Batch systems end a job with SIGTERM; Ray Tune stops in order on SIGINT only.
-    before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    address = address or os.environ.get("RAY_ADDRESS") or LOCAL
+    if address == LOCAL:
+        _start_own_ray()
+    else:
+        ray.init(address=address, log_to_driver=False, configure_logging=False)
     listen_to_ctrl_c()
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
         ray.shutdown()
+
+
+def _start_own_ray() -> None:
+    """A Ray of this process, with the CPUs that it may use, and for this process alone.
+
+    On Linux some of Ray's servers listen to all networks, whatever they are told: the token in ~/.ray, which Ray makes
+    where there is none, keeps others out. An address of the loopback network keeps a laptop's search alive when the
+    network changes.
+    """
+    ray.init(
+        address=LOCAL,
+        num_cpus=cpu_count(),  # of a batch job's share, where Ray counts those of the machine
+        include_dashboard=False,
+        log_to_driver=False,
+        configure_logging=False,
+        _node_ip_address="127.0.0.2" if sys.platform == "linux" else None,
+    )
+    with suppress(FileNotFoundError):  # it is elsewhere, if RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH says so
+        (Path.home() / ".ray" / "auth_token").chmod(0o600)
 
 
 def listen_to_ctrl_c() -> None:
@@ -77,39 +105,28 @@ def listen_to_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def slots(plan: Plan) -> int:
-    """How many trials run at the same time.
-
-    Raises: StudyError if not even one can: Ray would wait for ever.
-    """
-    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    options = plan.options
-    cpus, gpus = int(resources.get("CPU", 0)), float(resources.get("GPU", 0))
-    possible = cpus // options.cpus_per_trial
-    if options.gpus_per_trial:
-        per_gpu = int(1 / options.gpus_per_trial) if options.gpus_per_trial <= 1 else 0
-        by_gpu = int(gpus) * per_gpu if per_gpu else int(gpus // options.gpus_per_trial)
-        possible = min(possible, by_gpu)
-    if possible < 1:
-        raise StudyError(
-            f"a trial asks for {options.cpus_per_trial} CPUs and {options.gpus_per_trial:g} GPUs; this cluster has "
-            f"{cpus} CPUs and {gpus:g} GPUs in all. Ask for less with --cpus-per-trial and --gpus-per-trial"
-        )
-    return min(possible, options.concurrent or possible)
-
-
 def run_trials(
-    plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, deadline: Callable[[], float] | None
+    plan: Plan,
+    ledger: Ledger,
+    tracker: Tracker,
+    console: Console,
+    places: Places,
+    checkpoints: CheckpointBudget,
+    interruption: Interruption,
+    deadline: Callable[[], float] | None,
 ) -> bool:
     """Run trials until the budget is spent.
 
     Args:
+        places: How many run at a time.
+        checkpoints: What the checkpoints of ended trials may take.
+        interruption: Where this search must be stopped in a hurry, it records what was running.
         deadline: Time (``time.monotonic``) at which running trials are stopped; asked again and again.
     Returns: False if the user interrupted the search.
-    Raises: StudyError if results could not be written; what was recorded stays.
+    Raises: StudyError if it had to stop, for instance because results could not be written; what was recorded stays.
     """
     budget = Budget(plan.trials, None if deadline is None else deadline())
-    search = LedgerSearch(plan.space, ledger, budget, plan.sampler, plan.seed, plan.objectives)
+    search = LedgerSearch(plan.space, ledger, budget, plan.sampler, plan.seed, plan.objectives, places)
     scheduler = MedianHalving(
         plan.epochs,
         plan.first_rung,
@@ -117,18 +134,15 @@ def run_trials(
         [end for _, end in ledger.ended if end.status != "preempted"],
     )
     with Display(console, "search") as display:
-        observer = SearchObserver(plan, ledger, search, scheduler, tracker, display, deadline)
+        observer = SearchObserver(plan, ledger, search, scheduler, tracker, display, checkpoints, deadline)
         observer.show()
+        interruption.last_words.append(observer.record_interrupted)
         tune.Tuner(
-            tune.with_resources(
-                tune.with_parameters(TrialTrainable, setup=plan.setup),
-                {"cpu": plan.options.cpus_per_trial, "gpu": plan.options.gpus_per_trial},
-            ),
+            tune.with_resources(tune.with_parameters(TrialTrainable, setup=plan.setup), _resources(plan)),
             tune_config=tune.TuneConfig(
                 search_alg=search,
                 scheduler=scheduler,
                 num_samples=-1,
-                max_concurrent_trials=slots(plan),
                 reuse_actors=True,
                 trial_name_creator=_trial_name,
                 trial_dirname_creator=_trial_name,
@@ -138,18 +152,32 @@ def run_trials(
                 storage_path=str((plan.folder / "ray").resolve()),
                 callbacks=[observer],
                 stop=observer.stopper,
-                failure_config=tune.FailureConfig(max_failures=WORKER_RETRIES),
+                failure_config=tune.FailureConfig(max_failures=RETRIES_WITHOUT_LIMIT),
                 verbose=0,
             ),
         ).fit()
         listen_to_ctrl_c()
         observer.record_interrupted()
-    if observer.storage_error:
+        observer.show(now=True)
+        interruption.last_words.remove(observer.record_interrupted)
+    if observer.stopped_because:
         raise StudyError(
-            f"stopped, because results could not be written: {observer.storage_error}. "
-            f"Nothing that was recorded is lost: make room, then go on with --resume {plan.folder}"
+            f"stopped, because {observer.stopped_because}. "
+            f"Nothing that was recorded is lost: mend that, then go on with --resume {plan.folder}"
         )
     return not observer.interrupted
+
+
+def _resources(plan: Plan) -> Callable[[dict[str, Any]], tune.PlacementGroupFactory] | tune.PlacementGroupFactory:
+    """What each trial asks Ray for; the same for all, unless the study says that some take more."""
+    if not plan.study.more_gpus:
+        return _bundle(plan.request)
+    request, more = plan.request, plan.study.more_gpus  # Ray Tune pickles the function: it must not hold the plan
+    return lambda config: _bundle(request_for(request, more, config["hyperparameters"]))
+
+
+def _bundle(request: Request) -> tune.PlacementGroupFactory:
+    return tune.PlacementGroupFactory([{"CPU": request.cpus, **({"GPU": request.gpus} if request.gpus else {})}])
 
 
 def _trial_name(trial: Any) -> str:
@@ -158,7 +186,7 @@ def _trial_name(trial: Any) -> str:
 
 
 class _Deadline(tune.Stopper):
-    """Ends everything at the deadline, or when results can no longer be written."""
+    """Ends everything at the deadline, or when going on makes no sense."""
 
     def __init__(self, observer: SearchObserver) -> None:
         self._observer = observer
@@ -170,7 +198,7 @@ class _Deadline(tune.Stopper):
         return {}  # Ray Tune pickles what it is given; nothing of it is read back
 
     def stop_all(self) -> bool:
-        return bool(self._observer.storage_error) or self._observer.past_deadline
+        return bool(self._observer.stopped_because) or self._observer.past_deadline
 
 
 class SearchObserver(tune.Callback):
@@ -184,14 +212,19 @@ class SearchObserver(tune.Callback):
         scheduler: MedianHalving,
         tracker: Tracker,
         display: Display,
+        checkpoints: CheckpointBudget,
         deadline: Callable[[], float] | None,
     ) -> None:
         self._plan, self._ledger, self._search, self._scheduler = plan, ledger, search, scheduler
         self._tracker, self._display, self._deadline = tracker, display, deadline
+        self._checkpoints = checkpoints
+        self._ending = threading.RLock()  # an interruption in a hurry comes from another thread
+        self._workers_lost: Counter[int] = Counter()
+        self._shown = 0.0
         self._began = time.monotonic()
         self._running: dict[int, tuple[str, float]] = {}
         self._epochs: dict[int, int] = {}
-        self.storage_error = ""
+        self.stopped_because = ""
         self.interrupted = False
         self.stopper = _Deadline(self)
 
@@ -227,26 +260,35 @@ class SearchObserver(tune.Callback):
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         result = trial.last_result
         start = self._search.start_of(trial.trial_id)
-        if result.get("status") == "failed" and result["detail"]:
-            self.storage_error = self.storage_error or result["detail"]
+        if "storage_error" in result:
+            self._stop_for(f"results could not be written: {result['storage_error']}")
             return  # left unfinished: it goes on when there is room again
         status: Status = result.get("status") or self._scored_status(trial.trial_id, result)
         self._end(start, status, result.get("detail", ""))
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        number = self._search.start_of(trial.trial_id).number
+        self._workers_lost[number] += 1
+        begun = len(read_attempts(self._plan.setup.folder(number), self._plan.session))
+        if self._workers_lost[number] - begun >= MOST_ATTEMPTS:
+            self._stop_for(f"workers end before they begin trial {number}: {_last_line(trial)}")
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        error = str(trial.get_error() or "the worker was lost").strip()
-        self._end(self._search.start_of(trial.trial_id), "failed", error.splitlines()[-1][:1000])
+        self._end(self._search.start_of(trial.trial_id), "failed", _last_line(trial))
 
     def record_interrupted(self) -> None:
         """Trials that were running when the search stopped: they can go on later."""
         self.interrupted = not self.past_deadline and (bool(self._running) or not self._search.finished)
         for number, (trial_id, _) in list(self._running.items()):
             start = self._search.start_of(trial_id)
-            if start.number == number and not self.storage_error:
+            if start.number == number and not self.stopped_because:
                 self._end(start, "preempted", "stopped with the search; goes on with --resume")
 
-    def show(self) -> None:
-        """Update the display."""
+    def show(self, *, now: bool = False) -> None:
+        """Update the display, if the last time is a while ago or ``now`` says so."""
+        if not now and time.monotonic() - self._shown < SHOW_EVERY:
+            return
+        self._shown = time.monotonic()
         ended = [end for _, end in self._ledger.ended]
         done, target = len(ended), self._plan.trials
         counts = f"{done}{f'/{target}' if target else ''} trials done · {len(self._running)} running"
@@ -262,18 +304,29 @@ class SearchObserver(tune.Callback):
             return "completed"
         return "pruned" if self._scheduler.stopped(trial_id) else "preempted"
 
+    def _stop_for(self, reason: str) -> None:
+        self.stopped_because = self.stopped_because or reason
+
     def _end(self, start: TrialStart, status: Status, detail: str) -> None:
+        with self._ending:
+            if start.number in self._running:
+                self._record_end(start, status, detail)
+
+    def _record_end(self, start: TrialStart, status: Status, detail: str) -> None:
         seconds = time.monotonic() - self._running.pop(start.number, ("", time.monotonic()))[1]
         setup = self._plan.setup
         end = trial_end(setup.folder(start.number), start.number, status, seconds, detail, setup.objectives)
         try:
             self._ledger.record_end(end)
         except OSError as error:
-            self.storage_error = f"{error} ({self._ledger.path})"
+            self._stop_for(f"results could not be written: {error} ({self._ledger.path})")
             return
         if status != "preempted":
             shutil.rmtree(setup.folder(start.number) / "last", ignore_errors=True)
         self._search.tell(end)
+        for evaluation in read_history(setup.folder(start.number)):  # the search may have died before it heard of one
+            result = {**asdict(evaluation), "reported": {}}
+            self._tracker.metrics(trial_key(start.number), evaluation.epoch, tracked_metrics(result))
         reached_values = {f"objective.{name}": value for name, value in end.values.items()}
         self._tracker.metrics(
             trial_key(start.number),
@@ -284,7 +337,14 @@ class SearchObserver(tune.Callback):
             trial_key(start.number), MLFLOW_STATUS.get(status, "FAILED"), {"status": status, "detail": detail}
         )
         self._epochs.pop(start.number, None)
+        self._checkpoints.enforce(self._ledger)
+        self._check_failures()
         self.show()
+
+    def _check_failures(self) -> None:
+        ends = [end for _, end in self._ledger.ended]
+        if len(ends) >= FAILURES_AT_FIRST and all(end.status == "failed" for end in ends):
+            self._stop_for(f"the first {len(ends)} trials all failed, the last with: {ends[-1].detail}")
 
     def _share(self) -> float:
         if self._plan.trials is None and self._deadline is not None:
@@ -298,6 +358,11 @@ class SearchObserver(tune.Callback):
         if self._deadline is not None:
             return f"{clock(self._deadline() - time.monotonic())} left"
         return f"about {clock(passed / share - passed)} left" if share > 0.05 else f"{clock(passed)} passed"
+
+
+def _last_line(trial: Any) -> str:
+    """Of a trial's error."""
+    return str(trial.get_error() or "the worker was lost").strip().splitlines()[-1][:1000]
 
 
 def trial_end(

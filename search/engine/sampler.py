@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from math import gcd
+from math import gcd, inf
 from random import Random
 from typing import Any, cast
 
@@ -51,6 +51,8 @@ class LedgerSearch(OptunaSearch):
     running medians, a diverged one as pruned without any (so that it counts as worst, and never
     as a score), a failed one as failed.
 
+    No more trials are alive at a time than there are places; these may change while the search runs.
+
     With several objectives Optuna is told the value of each of them, and TPE ranks trials by domination. It learns more
     from the dozens of trials of a search than evolution does (NSGA-II), which draws its first 50 at random.
     """
@@ -63,8 +65,11 @@ class LedgerSearch(OptunaSearch):
         sampler: SamplerName,
         seed: int,
         objectives: Objectives = SCORE_ALONE,
+        places: Callable[[], float] = lambda: inf,
     ) -> None:
         self._hyperparameters = space
+        self._places = places
+        self._alive: set[str] = set()
         self._ledger = ledger
         self._budget = budget
         self._study_seed = seed
@@ -84,7 +89,7 @@ class LedgerSearch(OptunaSearch):
         )
         for start, end in ledger.ended:
             if end.status != "preempted":
-                self.optuna_study.add_trial(_frozen(space, start.config, end, objectives))
+                self.optuna_study.add_trial(frozen_trial(space, start.config, end, objectives))
 
     @property
     def optuna_study(self) -> optuna.Study:
@@ -95,12 +100,18 @@ class LedgerSearch(OptunaSearch):
         return self._starts[trial_id]
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """Configuration, number and seed of the next trial; FINISHED when the budget is spent."""
+        """Configuration, number and seed of the next trial.
+
+        FINISHED when the budget is spent, None while no place is free.
+        """
+        if len(self._alive) >= self._places():
+            return None
         start = self._unfinished.pop(0) if self._unfinished else self._propose()
         if start is None:
             self.finished = True
             return cast(dict[str, Any], Searcher.FINISHED)  # a word, where Ray's signature knows configurations only
         self._starts[trial_id] = start
+        self._alive.add(trial_id)
         self._ledger.record_start(start)
         return {"number": start.number, "seed": start.seed, "hyperparameters": start.config}
 
@@ -108,16 +119,17 @@ class LedgerSearch(OptunaSearch):
         """Running medians reach Optuna when the trial ends, all together."""
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """The ledger's record, and not Ray Tune's last result, says how a trial ended: see ``tell``."""
+        """A place is free. The ledger, and not Ray Tune's last result, says how the trial ended: see ``tell``."""
+        self._alive.discard(trial_id)
 
     def tell(self, end: TrialEnd) -> None:
         """Let Optuna learn from a trial that ended."""
         trial = self._running.pop(end.number, None)
         if end.status == "preempted":
             return  # it goes on when the search is resumed
-        start = next(start for start in self._starts.values() if start.number == end.number)
+        start = self._ledger[end.number].start
         if trial is None:
-            self.optuna_study.add_trial(_frozen(self._hyperparameters, start.config, end, self._objectives))
+            self.optuna_study.add_trial(frozen_trial(self._hyperparameters, start.config, end, self._objectives))
             return
         for epoch, median in _reported(end, self._objectives).items():
             trial.report(median, epoch)
@@ -213,7 +225,14 @@ def _optuna_sampler(name: SamplerName, seed: int, ledger: Ledger) -> optuna.samp
         )
 
 
-def _frozen(space: Space, config: dict[str, Any], end: TrialEnd, objectives: Objectives) -> optuna.trial.FrozenTrial:
+def frozen_trial(
+    space: Space,
+    config: dict[str, Any],
+    end: TrialEnd,
+    objectives: Objectives,
+    user_attrs: dict[str, Any] | None = None,
+) -> optuna.trial.FrozenTrial:
+    """An ended trial as Optuna knows it: its state, what was active of its configuration, its running medians."""
     active = space.optuna_parameters(config)
     return create_trial(
         state=optuna_state(end),
@@ -221,4 +240,5 @@ def _frozen(space: Space, config: dict[str, Any], end: TrialEnd, objectives: Obj
         params={name: value for name, (value, _) in active.items()},
         distributions={name: distribution for name, (_, distribution) in active.items()},
         intermediate_values=_reported(end, objectives),
+        user_attrs=user_attrs,
     )

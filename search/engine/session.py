@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 from rich.console import Console
 
 from leaderboard.studies import StudyRecord, read_study, write_study
 from search.engine.base_training import with_base
+from search.engine.checkpoint_budget import CheckpointBudget, Need, room_for_trials
 from search.engine.final import board_pages, final_plans, pictures, train_and_judge
+from search.engine.interruption import Interruption
 from search.engine.ledger import SCORED, Ledger
 from search.engine.objectives import SCORE_ALONE
 from search.engine.pareto import pareto_table, write_pareto
 from search.engine.plan import Plan, lock
 from search.engine.progress import clock
-from search.engine.runner import best_trials, ray_session, run_trials, slots
+from search.engine.resources import Places, check_request, nodes, wait_for_node
+from search.engine.runner import LOCAL, best_trials, ray_session, run_trials
 from search.engine.shortlist import Reevaluation, shortlist
 from search.engine.study import StudyError
-from search.engine.tracking import Tracker
-from search.engine.trial import estimate_seconds
+from search.engine.tracking import Tracker, is_database
+from search.engine.trial import Measured, measure_trial
 
 TYPICAL_SHARE = 0.45  # of a whole trial; the rest is saved by stopping early
 JUDGING_SECONDS = 110.0  # scores, metrics of whole samples and memorisation on the test split, and the pages
 DELIVERY_PATIENCE = 20.0
+HURRIED_DELIVERY_PATIENCE = 5.0
+MEASURED_AT_A_TIME = 16
 
 
 def run_search(plan: Plan, console: Console, *, resumed: bool, ray_address: str | None) -> bool:
@@ -35,19 +42,33 @@ def run_search(plan: Plan, console: Console, *, resumed: bool, ray_address: str 
     Returns: False if the user interrupted it.
     Raises: StudyError where it cannot go on; what was recorded stays and can be resumed.
     """
+    try:
+        return _run(plan, console, resumed=resumed, ray_address=ray_address)
+    except RayError as error:
+        raise StudyError(
+            f"Ray could not go on: {str(error).strip().splitlines()[-1]}. "
+            f"Nothing that was recorded is lost: go on with --resume {plan.folder}"
+        ) from error
+
+
+def _run(plan: Plan, console: Console, *, resumed: bool, ray_address: str | None) -> bool:
     began = time.monotonic()
-    with lock(plan.folder), ray_session(ray_address):
+    with lock(plan.folder), ray_session(ray_address), Interruption() as interruption:
         ledger = plan.ledger
         _announce(plan, ledger, console, resumed)
+        places = _places(plan, ray_address)
         plan = with_base(plan, console)
-        places = slots(plan)
-        full_trial = _estimate(plan, ledger, places, console)
+        measured = _measure(plan, max(1, min(places(), MEASURED_AT_A_TIME)))
+        full_trial = measured.seconds
+        _print_estimate(plan, ledger, places(), full_trial, console)
+        checkpoints = _checkpoint_budget(plan, measured, places(), console)
         tracker = Tracker(plan.folder / "tracking", plan.tracking_uri, plan.study.name, plan.artifacts)
         tracker.start(
             "study", plan.name, _study_parameters(plan), {"dataset": plan.dataset.name, "study": plan.study.name}
         )
         try:
-            whole = run_trials(plan, ledger, tracker, console, _deadline(plan, ledger, places, full_trial, began))
+            deadline = _deadline(plan, ledger, places(), full_trial, began)
+            whole = run_trials(plan, ledger, tracker, console, places, checkpoints, interruption, deadline)
             if plan.objectives.several:
                 record = write_pareto(plan.folder, ledger, plan.objectives, tracker)
                 console.print(pareto_table(record, plan.space.default))
@@ -57,16 +78,31 @@ def run_search(plan: Plan, console: Console, *, resumed: bool, ray_address: str 
             entries = _benchmark(plan, ledger, champions, tracker, console) if champions else []
             _close(plan, ledger, tracker, console, entries, time.monotonic() - began)
         finally:
-            waiting = tracker.close(DELIVERY_PATIENCE)
-        if waiting:
-            console.print(
-                f"{waiting} records wait for the tracking server {plan.tracking_uri}; deliver them later with "
-                f"arena tracking {plan.folder}"
-            )
+            waiting = tracker.close(HURRIED_DELIVERY_PATIENCE if interruption.requested else DELIVERY_PATIENCE)
+        _print_delivery(plan, tracker, waiting, console)
     if whole and not champions:
         raise StudyError("no trial reached a score; see the details in " + str(plan.folder / "ledger.jsonl"))
     console.print(f"{'Done' if entries else 'Stopped'} after {clock(time.monotonic() - began)}.")
     return bool(entries)
+
+
+def _print_delivery(plan: Plan, tracker: Tracker, waiting: int, console: Console) -> None:
+    """What the tracking server has not got, and how it gets it."""
+    for refused in tracker.refused:
+        console.print(f"MLflow refused {refused}", highlight=False, soft_wrap=True)
+    if not waiting:
+        return
+    later = f"arena tracking {plan.folder}"
+    if not plan.tracking_uri:
+        text = f"{waiting} records wait for a tracking server; deliver them with {later} --tracking-uri URI"
+    else:
+        text = f"{waiting} records wait for the tracking server {plan.tracking_uri}; deliver them later with {later}"
+    console.print(text + (f" ({tracker.trouble})" if tracker.trouble else ""), highlight=False, soft_wrap=True)
+
+
+def _compare_trials(uri: str) -> str:
+    """Where the MLflow UI is, or the command that starts it."""
+    return f"python -m mlflow ui --host 127.0.0.1 --backend-store-uri {uri}" if is_database(uri) else uri
 
 
 def _benchmark(
@@ -114,13 +150,39 @@ def _minimised(plan: Plan) -> str:
     return f"{names}, as a Pareto set; no trial is stopped early" if plan.objectives.several else names
 
 
-def _estimate(plan: Plan, ledger: Ledger, places: int, console: Console) -> float:
-    """Print how long the search will take; returns the seconds of a whole trial."""
-    measure = ray.remote(estimate_seconds).options(
-        num_cpus=plan.options.cpus_per_trial, num_gpus=plan.options.gpus_per_trial
-    )
-    # As many at a time as there will be: trials slow each other down.
-    full_trial = max(ray.get([measure.remote(plan.setup, plan.space.default) for _ in range(places)]))
+def _places(plan: Plan, ray_address: str | None) -> Places:
+    """How many trials run at a time, now and as nodes come and go.
+
+    Raises: StudyError if no node can run the largest of them.
+    """
+    if plan.options.wait_minutes:
+        wait_for_node(plan.largest_request, plan.options.wait_minutes)
+    check_request(plan.largest_request, nodes())
+    own_ray = (ray_address or os.environ.get("RAY_ADDRESS") or LOCAL) == LOCAL
+    return Places(plan.request, plan.options.concurrent, beyond=not own_ray)
+
+
+def _measure(plan: Plan, at_a_time: int) -> Measured:
+    """What the first configuration takes, with as many at a time as there will be: trials slow each other down."""
+    request = plan.request_for(plan.space.default)
+    measure = ray.remote(measure_trial).options(num_cpus=request.cpus, num_gpus=request.gpus)
+    measured: list[Measured] = ray.get([measure.remote(plan.setup, plan.space.default) for _ in range(at_a_time)])
+    return max(measured, key=lambda one: one.seconds)
+
+
+def _checkpoint_budget(plan: Plan, measured: Measured, places: int, console: Console) -> CheckpointBudget:
+    """Room for checkpoints, said before the start.
+
+    Raises: StudyError if there is too little.
+    """
+    need = Need(measured.checkpoint_bytes, plan.trials, places, 2 * plan.final_seeds)
+    of_trials, sentence = room_for_trials(need, plan.folder, plan.checkpoint_bytes)
+    console.print(sentence, highlight=False, soft_wrap=True)
+    return CheckpointBudget(of_trials, plan.setup.trials_folder, plan.objectives)
+
+
+def _print_estimate(plan: Plan, ledger: Ledger, places: int, full_trial: float, console: Console) -> None:
+    """How long the search will take."""
     final = _final_seconds(plan, places, full_trial)
     text = f"A whole trial ({plan.epochs} epochs) takes about {clock(full_trial)}; {places} run at a time. "
     if plan.trials is None:
@@ -133,7 +195,6 @@ def _estimate(plan: Plan, ledger: Ledger, places: int, console: Console) -> floa
         search = clock(remaining * share * full_trial / places)
         text += f"{remaining} trials, {stopped} stopped early: about {search}; final trainings about {clock(final)}."
     console.print(text, highlight=False, soft_wrap=True)
-    return full_trial
 
 
 def _deadline(plan: Plan, ledger: Ledger, places: int, full_trial: float, began: float) -> Callable[[], float] | None:
@@ -198,10 +259,8 @@ def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entri
     tracker.metrics("study", 0, {name: record[name] for name in ("best_validation", "best_validation_error")})
     tracker.end("study", "FINISHED" if entries else "KILLED", {"status": record["status"]})
     console.print(f"Leaderboard    {index.resolve().as_uri()}", highlight=False, soft_wrap=True)
-    console.print(
-        f"Compare trials python -m mlflow ui --host 127.0.0.1 --backend-store-uri {plan.tracking_uri}",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    if plan.tracking_uri:
+        console.print(f"Compare trials {_compare_trials(plan.tracking_uri)}", highlight=False, soft_wrap=True)
     if entries:
         more = f"--trials {2 * len(ledger.trials)}"
         console.print(f"More trials    {plan.script} --resume {plan.folder} {more}", highlight=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from search.spaces import Space
-from search.spaces.space import Limits, Value
+from search.spaces.space import Limits, Value, When
 
 PresetName = Literal["laptop", "paper"]
 SamplerName = Literal["tpe", "random", "grid"]
@@ -43,6 +43,14 @@ class Preset:
 
 
 @dataclass(frozen=True)
+class MoreGpus:
+    """Configurations for which ``when`` holds take ``factor`` times the GPUs that a trial is given."""
+
+    when: When
+    factor: float
+
+
+@dataclass(frozen=True)
 class Study:
     """Dataset, model, space, scorecard and budget.
 
@@ -54,6 +62,7 @@ class Study:
         final_seeds: Trainings from scratch of the champion and of the paper's configuration.
         checkpoint_rule: Which state of a final training is judged; fixed before it starts.
         built_on: The study of the model whose trained generator this study's model needs.
+        more_gpus: Which configurations take more GPUs than the others; factors of several that hold multiply.
     """
 
     name: str
@@ -72,6 +81,7 @@ class Study:
     checkpoint_rule: CheckpointRule = "best_validation"
     seed: int = 1
     built_on: Study | None = None
+    more_gpus: tuple[MoreGpus, ...] = ()
 
     @property
     def script(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -29,6 +30,8 @@ from metrics.scorecards import scorecard_for
 from models.base import GenerativeModel, ShowerGenerator, TrainingDiverged
 from models.building import build_model
 from models.checkpoint import load_generator
+from search.engine.attempts import GivenUp, begin_attempt
+from search.engine.checkpoint_budget import folder_bytes
 from search.engine.ledger import Status
 from search.engine.objectives import GENERATION_TIME, SCORE, SCORE_ALONE, Objectives
 from search.engine.scheduler import MEDIAN, MEDIAN_WINDOW
@@ -37,6 +40,7 @@ from search.engine.study import derive_seed
 EPOCHS_TIMED = 3
 EVENTS_TIMED = 2000  # of a sample that is streamed
 TIMINGS = 5  # of a generated sample, where its time is an objective
+KEEP_EVERY = 60.0  # seconds of training that a lost worker may cost
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class TrialSetup:
         objectives: What the search minimises.
         base: Checkpoint of the model that this one is built on, where it is built on one.
         compiled: See ``models.building.build_model``.
+        session: Of the search: what runs from one start of it to its end or interruption.
     """
 
     model: str
@@ -62,6 +67,7 @@ class TrialSetup:
     objectives: Objectives = SCORE_ALONE
     base: Path | None = None
     compiled: bool = False
+    session: str = ""
 
     @property
     def timings(self) -> int:
@@ -180,6 +186,8 @@ class TrialRun:
 
     A run whose folder holds a last checkpoint goes on from there; it equals a run that was never
     interrupted.
+
+    Raises: GivenUp if it began at the same epoch too often.
     """
 
     def __init__(self, setup: TrialSetup, number: int, hyperparameters: dict[str, Any], seed: int) -> None:
@@ -192,6 +200,7 @@ class TrialRun:
         self.history: list[Evaluation] = []
         if (self.folder / "last").exists():
             self._continue()
+        begin_attempt(self.folder, setup.session, self.model.epoch)
 
     @property
     def best(self) -> Evaluation | None:
@@ -206,15 +215,20 @@ class TrialRun:
         return self.model.epoch >= self.setup.epochs
 
     def advance(self) -> Evaluation:
-        """Train to the next evaluation and make it.
+        """Train to the next evaluation and make it; on the way, keep a checkpoint now and then.
 
         Raises: TrainingDiverged; OSError if a checkpoint cannot be written.
         """
         start, first = time.perf_counter(), self.model.epoch
-        until = min(first + self.setup.evaluate_every, self.setup.epochs)
+        every = self.setup.evaluate_every
+        until = min(every * (first // every + 1), self.setup.epochs)
         losses: dict[str, float] = {}
+        kept = time.monotonic()
         while self.model.epoch < until:
             losses = self.model.train_epoch()
+            if self.model.epoch < until and time.monotonic() - kept > KEEP_EVERY:
+                self.model.save(self.folder / "last")
+                kept = time.monotonic()
         training_seconds = time.perf_counter() - start
         seen = (until - first) * self.num_training_events
         evaluation = self._evaluate(losses, seen / training_seconds, start)
@@ -290,8 +304,16 @@ def read_history(folder: Path) -> list[Evaluation]:
     return [Evaluation(**json.loads(line)) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def estimate_seconds(setup: TrialSetup, hyperparameters: dict[str, Any]) -> float:
-    """Wall time of a whole trial of a configuration, from its first epochs [s]."""
+@dataclass(frozen=True)
+class Measured:
+    """What a trial of a configuration takes: wall time of a whole one [s], size of a checkpoint [bytes]."""
+
+    seconds: float
+    checkpoint_bytes: int
+
+
+def measure_trial(setup: TrialSetup, hyperparameters: dict[str, Any]) -> Measured:
+    """What a trial of a configuration takes, from its first epochs."""
     dataset = _opened(setup.data)
     share = 1.0 if dataset.train_fits_in_memory else min(1.0, EVENTS_TIMED / len(dataset.rows("train")))
     with TemporaryDirectory() as folder:
@@ -303,7 +325,9 @@ def estimate_seconds(setup: TrialSetup, hyperparameters: dict[str, Any]) -> floa
             run.model.train_epoch()
         per_epoch = (time.perf_counter() - begin) / EPOCHS_TIMED
         per_evaluation = run.advance().seconds - per_epoch
-    return setup.epochs * per_epoch / share + setup.epochs / setup.evaluate_every * max(0.0, per_evaluation)
+        checkpoint_bytes = folder_bytes(run.folder / "best")
+    seconds = setup.epochs * per_epoch / share + setup.epochs / setup.evaluate_every * max(0.0, per_evaluation)
+    return Measured(seconds, checkpoint_bytes)
 
 
 class TrialTrainable(tune.Trainable):
@@ -330,8 +354,14 @@ class TrialTrainable(tune.Trainable):
             return self._ended("diverged", str(error))
         except (MemoryError, torch.OutOfMemoryError) as error:
             return self._ended("out_of_memory", str(error))
+        except GivenUp as error:
+            return self._ended(error.status, str(error))
         except OSError as error:
-            return self._ended("failed", f"{error} ({self._setup.folder(self._config['number'])})")
+            return {**self._state(), "storage_error": f"{error} ({self._folder})", "done": True}
+        except Exception as error:
+            if "CUDA" in str(error):
+                raise  # what this process does on the GPU from now on fails as well: Ray starts another one
+            return self._failed(error)
         reported = {}
         if self._run.finished:
             reported = self._run.reported()
@@ -348,9 +378,21 @@ class TrialTrainable(tune.Trainable):
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing: the run goes on from the trial's folder."""
 
+    @property
+    def _folder(self) -> Path:
+        return self._setup.folder(self._config["number"])
+
     def _begin(self, config: dict[str, Any]) -> None:
         self._config = config
         self._run = None
+        torch.cuda.empty_cache()  # others may share the GPU; without one it does nothing
+
+    def _failed(self, error: Exception) -> dict[str, Any]:
+        """The same again would fail again: the trial ends, and the whole story is kept beside it."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        story = self._folder / "error.txt"
+        story.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        return self._ended("failed", f"{type(error).__name__}: {error}"[:1000] + f" ({story})")
 
     def _ended(self, status: Status, detail: str) -> dict[str, Any]:
         return {**self._state(), "status": status, "detail": detail, "done": True}

@@ -45,9 +45,10 @@ class When:
     above: float | None = None
 
     def __call__(self, config: Mapping[str, Any]) -> bool:
-        return any(self._holds(config[field]) for field in self.fields)
+        return any(self.satisfied_by(config[field]) for field in self.fields)
 
-    def _holds(self, value: Any) -> bool:
+    def satisfied_by(self, value: Any) -> bool:
+        """Whether this value of one of the fields is enough."""
         if self.minimum is not None:
             return bool(value >= self.minimum)
         if self.above is not None:
@@ -90,6 +91,14 @@ class Branch:
             return ", ".join(_short(choice) for choice in distribution.choices)
         scale = ", logarithmic" if getattr(distribution, "log", False) else ""
         return f"{_short(_low(distribution))} … {_short(_high(distribution))}{scale}"
+
+    def allows(self, when: When) -> bool:
+        """Whether a value of this branch satisfies a condition on it."""
+        if when.values:
+            return any(self.holds(value) for value in when.values)
+        if isinstance(self.distribution, CategoricalDistribution):
+            return any(when.satisfied_by(choice) for choice in self.distribution.choices)
+        return when.satisfied_by(_high(self.distribution))
 
     def limited(self, limits: Limits) -> Branch | None:
         """This branch within ``limits`` (choices, or low and high); None if nothing remains."""
@@ -195,6 +204,13 @@ class Space:
             }
             for parameter in self.parameters
         ]
+
+    def allows(self, when: When) -> bool:
+        """Whether a configuration of this space can satisfy a condition.
+
+        Raises: UnknownName if the condition names no hyperparameter.
+        """
+        return any(branch.allows(when) for field in when.fields for branch in self[field].branches)
 
     def suggest(self, trial: BaseTrial) -> dict[str, Value]:
         """A whole configuration, with Optuna choosing what is active (define-by-run)."""

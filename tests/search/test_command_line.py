@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 
 from data_adapters.datasets import ATLAS_PHOTONS_GEANT4
 from search.engine import arena, cli, plan
+from search.engine.code_identity import code_identity
 from search.engine.plan import Options, begin, check_identity, make_plan, new_folder
 from search.engine.study import StudyError
 from search.studies import STUDIES
@@ -56,6 +58,14 @@ def snapshot(folder: Path) -> dict[str, bytes]:
         (["--data", "clic-electrons", "--twin", "some.h5"], "clic-electrons: there is no such file"),
         (["--resume"], "there is no search of atlas-gan to resume"),
         (["--resume", "nowhere"], "not the record of a search"),
+        (["--name", "../elsewhere"], "a name has up to 64 letters"),
+        (["--name", "/elsewhere"], "a name has up to 64 letters"),
+        (["--name", ".."], "a name has up to 64 letters"),
+        (["--name", "007"], "is no number"),
+        (["--name", "a", "--resume"], "leave --resume out"),
+        (["--wait-minutes", "-1"], "must not be negative"),
+        (["--checkpoint-gb", "0"], "must be above 0"),
+        (["--tracking-uri", "postgresql://me:secret@host/mlflow"], "holds a password"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -102,6 +112,65 @@ def test_a_search_with_changed_data_is_not_resumed(tmp_path: Path) -> None:
     (folder / "study.json").write_text(json.dumps(record))
     with pytest.raises(StudyError, match=r"dataset: 000000000000… there"):
         check_identity(a_plan(tmp_path, folder))
+
+
+def test_a_search_with_a_changed_space_shows_the_hyperparameters(tmp_path: Path) -> None:
+    folder = begun(tmp_path)
+    other = replace(GAN, space=GAN.space.limit({"units": (128, 512)}))
+    with pytest.raises(StudyError, match=r"space: .*; units: default 128 and 64, 128 there, 128 and 128 now"):
+        check_identity(make_plan(other, Options(), tmp_path, folder, None))
+
+
+@pytest.fixture
+def other_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a model and a library had changed after a search began."""
+    monkeypatch.setattr(plan, "code_identity", lambda: code_identity() | {"models/wgan.py": "0", "torch": "9.9"})
+
+
+def test_a_search_with_changed_code_is_not_resumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    folder = begun(tmp_path)
+    request.getfixturevalue("other_code")
+    text = message(tmp_path, ["--resume", str(folder)], capsys)
+    assert "models/wgan.py changed, torch 2." in text
+    assert "became 9.9" in text
+    assert "go on with --accept-changes" in text
+
+
+def test_accepted_changes_are_written_down(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    folder = begun(tmp_path)
+    request.getfixturevalue("other_code")
+    check_identity(a_plan(tmp_path, folder), accept_changes=True)
+    (accepted,) = json.loads((folder / "study.json").read_text())["accepted_changes"]
+    assert "models/wgan.py changed" in accepted["changes"]
+    check_identity(a_plan(tmp_path, folder))
+
+
+def test_a_search_that_never_began_a_trial_is_left_to_its_process(tmp_path: Path) -> None:
+    """A second process under the same name must not remove the folder of the first."""
+    folder = begun(tmp_path)
+    with plan.lock(folder):
+        cli._discard_unstarted(a_plan(tmp_path, folder))
+        assert (folder / "study.json").exists()
+    cli._discard_unstarted(a_plan(tmp_path, folder))
+    assert not folder.exists()
+
+
+def test_a_number_that_another_process_took_is_not_taken_again(tmp_path: Path) -> None:
+    folder = new_folder(tmp_path, GAN)
+    plans = [begin(a_plan(tmp_path, folder)) for _ in range(3)]
+    assert [one.folder.name for one in plans] == ["001", "002", "003"]
+    with pytest.raises(FileExistsError):
+        begin(a_plan(tmp_path, folder), numbered=False)
+
+
+def test_a_search_goes_on_in_the_mlflow_that_it_began_with(tmp_path: Path) -> None:
+    folder = begun(tmp_path)
+    (folder / "tracking").mkdir()
+    (folder / "tracking" / "target.json").write_text(json.dumps({"uri": "http://127.0.0.1:5000"}))
+    assert a_plan(tmp_path, folder).tracking_uri == "http://127.0.0.1:5000"
+    assert make_plan(GAN, Options(), tmp_path, folder, "http://other:1").tracking_uri == "http://other:1"
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

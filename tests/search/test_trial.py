@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pytest
+import torch
 
 from data_adapters.datasets import DatasetFiles
+from search.engine import trial
+from search.engine.attempts import GivenUp
 from search.engine.runner import tracked_metrics, trial_end
 from search.engine.trial import Evaluation, TrialRun, TrialSetup, TrialTrainable, read_history
 from search.spaces import SPACES
@@ -59,6 +63,26 @@ def test_an_interrupted_trial_equals_one_that_was_not(setup: TrialSetup) -> None
     assert read_history(setup.folder(3)) == interrupted.history
 
 
+def test_a_trial_is_kept_between_evaluations_and_goes_on_from_there(
+    setup: TrialSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "KEEP_EVERY", 0.0)
+    slow = replace(setup, evaluate_every=3)
+    interrupted = TrialRun(slow, 8, CONFIG, 5)
+    monkeypatch.setattr(interrupted, "_evaluate", stop)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.advance()
+    again = TrialRun(slow, 8, CONFIG, 5)
+    assert (again.model.epoch, again.history) == (2, [])
+    while not again.finished:
+        again.advance()
+    assert scores(again.history) == scores(whole(slow, 9))
+
+
+def stop(*_: Any) -> Evaluation:
+    raise KeyboardInterrupt
+
+
 def test_evaluations_after_the_last_checkpoint_are_made_again(setup: TrialSetup) -> None:
     TrialRun(setup, 5, CONFIG, 5).advance()
     history = setup.folder(5) / "history.jsonl"
@@ -104,18 +128,50 @@ def test_divergence_is_a_status_and_no_score(setup: TrialSetup) -> None:
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(MemoryError("no room"), "out_of_memory"), (OSError(errno.ENOSPC, "No space left on device"), "failed")],
-    ids=["memory", "disk"],
+    [
+        (MemoryError("no room"), "out_of_memory"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "out_of_memory"),
+        (GivenUp("out_of_memory", "killed twice"), "out_of_memory"),
+        (ZeroDivisionError("a model's mistake"), "failed"),
+    ],
+    ids=["memory", "GPU memory", "given up", "mistake"],
 )
 def test_other_ends_are_told_apart(
     error: Exception, status: str, setup: TrialSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(TrialRun, "advance", failing(error))
+    result = trainable(setup).step()
+    assert (result["status"], result["done"]) == (status, True)
+    assert str(error) in result["detail"]
+
+
+def test_a_mistake_leaves_its_story(setup: TrialSetup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TrialRun, "advance", failing(ZeroDivisionError("a model's mistake")))
+    trainable(setup).step()
+    assert "in step" in (setup.folder(0) / "error.txt").read_text()
+
+
+def test_a_full_disk_is_no_end_of_a_trial(setup: TrialSetup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TrialRun, "advance", failing(OSError(errno.ENOSPC, "No space left on device")))
+    result = trainable(setup).step()
+    assert result["done"]
+    assert "status" not in result
+    assert "No space left on device" in result["storage_error"]
+
+
+def test_a_gpu_that_is_broken_for_this_process_ends_the_process(
+    setup: TrialSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TrialRun, "advance", failing(RuntimeError("CUDA error: an illegal memory access")))
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        trainable(setup).step()
+
+
+def failing(error: Exception) -> Callable[[TrialRun], Evaluation]:
     def fail(_: TrialRun) -> Evaluation:
         raise error
 
-    monkeypatch.setattr(TrialRun, "advance", fail)
-    result = trainable(setup).step()
-    assert (result["status"], result["done"]) == (status, True)
+    return fail
 
 
 def test_an_actor_takes_one_trial_after_the_other(setup: TrialSetup) -> None:
