@@ -23,7 +23,7 @@ begin_machine() {
 
 node() {
     begin_machine "$1"
-    exec slurmd -D
+    slurmd -D # not exec: the shell takes up orphans that have ended
 }
 
 mount --make-rprivate /
