@@ -49,14 +49,14 @@ SlurmctldLogFile=/mnt/slurm/controller.log
 SlurmdPidFile=/run/slurmd.pid
 SlurmdSpoolDir=/run/slurmd
 SlurmdLogFile=/mnt/slurm/%n.log
-SlurmdParameters=config_overrides # two CPUs a node, whatever this machine has
+SlurmdParameters=config_overrides # CPUs and memory of a node, whatever this machine has
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/affinity
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
-KillWait=30
+MessageTimeout=60 # this machine may be busy
 MinJobAge=3600 # ended jobs can be asked for
-NodeName=node[1-$nodes] CPUs=2 RealMemory=8000
+NodeName=node[1-$nodes] CPUs=2 RealMemory=64000
 PartitionName=all Nodes=ALL State=UP
 CONFIGURATION
 export SLURM_CONF=/mnt/slurm/slurm.conf HOME=/mnt/home
