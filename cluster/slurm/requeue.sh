@@ -2,7 +2,8 @@
 source cluster/interruptible.sh
 
 # Run a command that starts start_or_resume.sh with $OUTPUT on this node. SIGUSR1, which SLURM sends before the time limit,
-# stops the search in order, and the job queues again. SIGTERM, from scancel, stops it for good.
+# stops the search in order, and the job queues again. SIGTERM, from `scancel --batch --signal=TERM`, stops it for good;
+# a mere `scancel` ends Ray on all nodes with it.
 run_and_requeue() {
     local status=0
     run_interruptible "$@" || status=$?

@@ -233,26 +233,27 @@ def test_a_search_on_two_whole_nodes_is_cancelled_resumed_and_reaches_its_time_l
     check_nothing_is_left(slurm)
 
 
-def test_searches_that_share_nodes_reach_their_time_limit_and_are_cancelled(slurm: Slurm) -> None:
-    limited, cancelled = (slurm.submit("shared", "search/atlas_gan.py", *LONG) for _ in range(2))
-    for job in (limited, cancelled):
+def test_of_two_searches_that_share_nodes_one_reaches_its_time_limit_and_one_is_stopped(slurm: Slurm) -> None:
+    limited, stopped = (slurm.submit("shared", "search/atlas_gan.py", *LONG) for _ in range(2))
+    for job in (limited, stopped):
         job.wait_until_it_trains(job.output())
         assert "2 nodes have joined" in job.log
         assert "2 run at a time" in job.log
-    assert limited.states == cancelled.states == ["RUNNING"]
+    assert limited.states == stopped.states == ["RUNNING"]
 
-    slurm.run("scancel", cancelled.number)
+    slurm.run("scancel", "--batch", "--signal=TERM", stopped.number)
+    stopped.wait_for_end("FAILED")
     limited.reach_the_time_limit()
-    assert sum(map(preempted, ledger(limited.output()))) == 2, limited.log
-    cancelled.wait_for_end("CANCELLED")
     check_nothing_is_left(slurm)
-    interrupted = {job: first_evaluations(job.output()) for job in (limited, cancelled)}
+    interrupted = {job: first_evaluations(job.output()) for job in (limited, stopped)}
+    for job in interrupted:
+        assert sum(map(preempted, ledger(job.output()))) == 2, job.log
 
-    flags = ("--output", f"runs/{cancelled.output().name}", "--resume")
+    flags = ("--output", f"runs/{stopped.output().name}", "--resume")
     again = slurm.submit("shared", "search/atlas_gan.py", *flags)
     for job in (limited, again):
         job.wait_for_end("COMPLETED")
-    assert limited.restarts == 1
+    assert (limited.restarts, stopped.restarts) == (1, 0)
     for job, before in interrupted.items():
         check_finished(job.output(), trials=LONG_TRIALS)
         check_none_began_again(job.output(), before)
