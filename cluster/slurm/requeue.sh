@@ -1,8 +1,9 @@
 # Sourced by the batch scripts: a search that SLURM's time limit interrupts goes on in the next run of the job.
 source cluster/interruptible.sh
 
-# Run a command that starts start_or_resume.sh with $JOB_FOLDER on this node. SIGUSR1, which SLURM sends before the time limit,
-# stops the search in order, and the job queues again. SIGTERM, from scancel, stops it for good.
+# Run a command that starts start_or_resume.sh with $JOB_FOLDER on this node. SIGUSR1, which SLURM sends before the time
+# limit, stops the search in order, and the job queues again. SIGTERM, from `scancel --batch --signal=TERM`, stops it for
+# good; a mere `scancel` ends Ray on all nodes with it.
 run_and_requeue() {
     local status=0
     run_interruptible "$@" || status=$?

@@ -8,12 +8,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
-import venv
 from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from tests.cluster.environments import pinned_environment
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ("/usr/bin/unshare", "ip", "rsync", "ssh", "/usr/sbin/sshd", "pgrep")
@@ -48,17 +48,7 @@ def cluster_file() -> str:
 
 def prepare(home: Path) -> None:
     """A home folder whose environment has all that is pinned, so that install.sh needs no network."""
-    environment = home / "fastsim-arena" / ".venv"
-    venv.create(environment, with_pip=True, symlinks=True)
-    packages = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
-    for old in packages.glob("setuptools*"):  # Python 3.11 brings one that is too old
-        shutil.rmtree(old)
-    (packages / "pinned.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
-    ray = environment / "bin" / "ray"
-    ray.write_text(
-        "#!/mnt/fastsim-arena/.venv/bin/python\nfrom ray.scripts.scripts import main\nmain()\n", encoding="utf-8"
-    )
-    ray.chmod(0o755)
+    pinned_environment(home / "fastsim-arena", "/mnt/fastsim-arena")
     (home / ".config" / "pip").mkdir(parents=True)
     offline = "[global]\nno-index = true\nno-build-isolation = false\n"  # pip reads it as: no isolation
     (home / ".config" / "pip" / "pip.conf").write_text(offline, encoding="utf-8")
