@@ -462,7 +462,8 @@ def begin(plan: Plan, *, numbered: bool = True) -> Plan:
     """
     while True:
         try:
-            plan.folder.mkdir(parents=True, exist_ok=False)
+            # Under a name, a start that died at once may have left an empty one.
+            plan.folder.mkdir(parents=True, exist_ok=not numbered)
             break
         except FileExistsError:
             if not numbered:

@@ -161,8 +161,13 @@ def test_a_number_that_another_process_took_is_not_taken_again(tmp_path: Path) -
     folder = new_folder(tmp_path, GAN)
     plans = [begin(a_plan(tmp_path, folder)) for _ in range(3)]
     assert [one.folder.name for one in plans] == ["001", "002", "003"]
-    with pytest.raises(FileExistsError):
-        begin(a_plan(tmp_path, folder), numbered=False)
+
+
+def test_a_named_search_that_died_at_once_can_be_started_again(tmp_path: Path) -> None:
+    folder = tmp_path / "atlas-gan" / "slurm-7"
+    folder.mkdir(parents=True)
+    begin(a_plan(tmp_path, folder), numbered=False)
+    assert (folder / "study.json").exists()
 
 
 def test_a_search_goes_on_in_the_mlflow_that_it_began_with(tmp_path: Path) -> None:
