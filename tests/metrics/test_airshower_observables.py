@@ -164,7 +164,8 @@ def test_full_simulation(events: Events) -> None:
         assert np.isfinite(column).all()
         assert column.dtype == np.float64
         part = observable.function(Sample(events.select(np.arange(3, 8))))
-        np.testing.assert_array_equal(part, column[3:8], err_msg=name)
+        # Up to rounding: how many events are summed at once depends on the processor.
+        np.testing.assert_allclose(part, column[3:8], rtol=1e-12, atol=1e-12, err_msg=name)
     distance = np.linalg.norm(core(Sample(events)) - events.auxiliary["core"], axis=1)
     assert np.sqrt((distance**2).mean()) < 200
     np.testing.assert_allclose(
