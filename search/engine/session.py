@@ -59,16 +59,17 @@ def _run(plan: Plan, console: Console, *, resumed: bool, ray_address: str | None
         _announce(plan, ledger, console, resumed)
         places = _places(plan, ray_address)
         plan = with_base(plan, console)
-        measured = _measure(plan, max(1, min(places(), MEASURED_AT_A_TIME)))
+        at_a_time = max(1, places())  # none, where the last node has just been lost
+        measured = _measure(plan, min(at_a_time, MEASURED_AT_A_TIME))
         full_trial = measured.seconds
-        _print_estimate(plan, ledger, places(), full_trial, console)
-        checkpoints = _checkpoint_budget(plan, measured, places(), console)
+        _print_estimate(plan, ledger, at_a_time, full_trial, console)
+        checkpoints = _checkpoint_budget(plan, measured, at_a_time, console)
         tracker = Tracker(plan.folder / "tracking", plan.tracking_uri, plan.study.name, plan.artifacts)
         tracker.start(
             "study", plan.name, _study_parameters(plan), {"dataset": plan.dataset.name, "study": plan.study.name}
         )
         try:
-            deadline = _deadline(plan, ledger, places(), full_trial, began)
+            deadline = _deadline(plan, ledger, at_a_time, full_trial, began)
             whole = run_trials(plan, ledger, tracker, console, places, checkpoints, interruption, deadline)
             if plan.objectives.several:
                 record = write_pareto(plan.folder, ledger, plan.objectives, tracker)

@@ -25,6 +25,7 @@ from ray import tune
 from data_adapters.datasets import Dataset, DatasetFiles
 from data_adapters.events import Events, InvalidEvents
 from data_adapters.streaming import EventStream
+from leaderboard.records import write_atomically
 from metrics.judge import Judge
 from metrics.scorecards import scorecard_for
 from models.base import GenerativeModel, ShowerGenerator, TrainingDiverged
@@ -212,6 +213,8 @@ class TrialRun:
         self.history: list[Evaluation] = []
         if (self.folder / "last").exists():
             self._continue()
+        else:
+            (self.folder / "history.jsonl").unlink(missing_ok=True)  # of a start that left no checkpoint
         begin_attempt(self.folder, setup.session, self.model.epoch)
 
     @property
@@ -302,14 +305,13 @@ class TrialRun:
         self.history.append(evaluation)
         with (self.folder / "history.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(evaluation)) + "\n")
-        if not self.finished:
-            self.model.save(self.folder / "last")
+        self.model.save(self.folder / "last")  # of a finished trial, too: its end may not be recorded yet
 
     def _continue(self) -> None:
         self.model.restore(self.folder / "last")
         self.history = [e for e in read_history(self.folder) if e.epoch <= self.model.epoch]
         lines = "".join(json.dumps(asdict(evaluation)) + "\n" for evaluation in self.history)
-        (self.folder / "history.jsonl").write_text(lines, encoding="utf-8")
+        write_atomically(self.folder / "history.jsonl", lines)
 
 
 def read_history(folder: Path) -> list[Evaluation]:
@@ -367,13 +369,14 @@ class TrialTrainable(tune.Trainable):
             self._run = self._run or TrialRun(
                 self._setup, self._config["number"], self._config["hyperparameters"], self._config["seed"]
             )
-            evaluation = self._run.advance()
+            # A finished trial comes again if the search died before it recorded its end.
+            evaluation = self._run.history[-1] if self._run.finished else self._run.advance()
         except Exception as error:
             return self._end_with(error)
         reported = {}
         if self._run.finished:
             reported = self._run.reported()
-            self._run.close()
+            self._run.stop()
         newest = running_medians(self._run.history, self._setup.objectives.leading)[-1]
         return {**self._state(), **asdict(evaluation), MEDIAN: newest, "reported": reported, "done": self._run.finished}
 

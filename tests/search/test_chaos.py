@@ -89,7 +89,7 @@ class Chaos:
                 self.events[happening.__name__] += 1
 
     def kill_a_worker(self) -> bool:
-        workers = self.processes("TrialTrainable")
+        workers = self.processes("ResourceTrainable")
         return bool(workers) and kill(self.random.choice(workers))
 
     def kill_ray(self) -> bool:

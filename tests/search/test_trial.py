@@ -93,6 +93,21 @@ def test_evaluations_after_the_last_checkpoint_are_made_again(setup: TrialSetup)
     assert [evaluation.epoch for evaluation in read_history(setup.folder(5))] == [4]
 
 
+def test_a_finished_trial_whose_end_was_not_recorded_is_not_run_again(setup: TrialSetup) -> None:
+    first, again = trainable(setup), trainable(setup)
+    results = [first.step() for _ in range(3)]
+    assert results[-1]["done"]
+    repeated = again.step()
+    assert (repeated["done"], repeated["epoch"], repeated["score"]) == (True, 6, results[-1]["score"])
+    assert [evaluation.epoch for evaluation in read_history(setup.folder(0))] == [2, 4, 6]
+
+
+def test_a_start_that_left_no_checkpoint_leaves_no_history(setup: TrialSetup) -> None:
+    whole(setup, 10)
+    assert not (setup.folder(10) / "last").exists()
+    assert scores(whole(setup, 10)) == scores(read_history(setup.folder(10)))
+
+
 def test_the_best_checkpoint_is_that_of_the_best_score(setup: TrialSetup) -> None:
     history = whole(setup, 6)
     best = min(history, key=lambda evaluation: evaluation.score)

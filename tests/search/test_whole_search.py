@@ -204,9 +204,11 @@ def test_a_lost_worker_costs_no_trial(printed: str, home: Path) -> None:  # noqa
         cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
         wait_for_an_end(home / "runs/atlas-gan" / name / "ledger.jsonl", process)
-        for worker in psutil.Process(process.pid).children(recursive=True):
-            if "TrialTrainable" in " ".join(worker.cmdline()):
-                worker.kill()
+        children = psutil.Process(process.pid).children(recursive=True)
+        workers = [child for child in children if "ResourceTrainable" in " ".join(child.cmdline())]
+        assert workers
+        for worker in workers:
+            worker.kill()
         assert process.wait(timeout=600) == 0
     assert ends(home, name) == dict.fromkeys(range(3), 1)
     assert {line["status"] for line in ledger(home, name) if line["event"] == "end"} <= {
