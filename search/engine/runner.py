@@ -64,6 +64,8 @@ def ray_session(address: str | None) -> Iterator[None]:
         os.environ.setdefault(name, value)
     for chatty in ("ray", "ray.tune"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
+    # A lost worker is part of the display, and no reason for pages of traceback.
+    logging.getLogger("ray.tune.execution").setLevel(logging.CRITICAL)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     address = address or os.environ.get("RAY_ADDRESS") or LOCAL
     if address == LOCAL:
@@ -293,6 +295,8 @@ class SearchObserver(tune.Callback):
         pruned = sum(end.status == "pruned" for end in ended)
         failed = sum(end.status not in SCORED for end in ended)
         counts += f" · {pruned} pruned" + (f" · {failed} failed or diverged" if failed else "")
+        lost = self._workers_lost.total()
+        counts += f" · {lost} lost workers replaced" if lost else ""
         self._display.update(
             self._share(), f"{counts} · {_best_text(self._ledger, self._plan.objectives)} · {self._time_left()}"
         )
