@@ -204,6 +204,7 @@ def final_training(job: SeedJob) -> SeedTraining:
     return train_one_seed(job)
 
 
+@pytest.mark.slow
 class TestOneMachine:
     @pytest.fixture(scope="class", autouse=True)
     def session(self, environment: None) -> Iterator[None]:  # noqa: ARG002

@@ -12,7 +12,8 @@ import pytest
 from search.engine.interruption import INTERRUPTED
 
 PROGRAM = """
-import ctypes, sys, time
+import ctypes, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would this
 from search.engine.interruption import Interruption
 interruption = Interruption(patience=2.0)
 with interruption:

@@ -112,6 +112,7 @@ def gpu_of_a_trial() -> tuple[str, str]:
     return ray.get_runtime_context().get_node_id(), os.environ["CUDA_VISIBLE_DEVICES"]
 
 
+@pytest.mark.slow
 def test_trials_spread_over_nodes_and_shares_of_their_gpus(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.engine.resources.LOOK_EVERY", 0.1)
     places = Places(Request(1, 0.5), None)
