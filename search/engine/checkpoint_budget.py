@@ -11,7 +11,7 @@ from search.engine.objectives import Objectives
 from search.engine.pareto import in_order, pareto_set
 from search.engine.study import StudyError
 
-RESERVE_BYTES = 200 * 2**20  # for records, pages and pictures
+RESERVE_BYTES = 200 * 2**20  # for records, pages and pictures; no search begins with less
 NEVER_REMOVED = 3  # checkpoints of the best trials: they are judged again
 
 

@@ -105,7 +105,7 @@ def _discard_unstarted(plan: Plan | None) -> None:
     """Remove the folder of a search in which no trial began, so that the next one does not resume it."""
     if plan is None or not plan.folder.is_dir():
         return
-    with suppress(StudyError), lock(plan.folder):  # another process may be about to begin its first trial
+    with suppress(StudyError, OSError), lock(plan.folder):  # another process may be about to begin its first trial
         if not (plan.folder / "ledger.jsonl").exists():
             shutil.rmtree(plan.folder, ignore_errors=True)
 

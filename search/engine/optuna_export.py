@@ -27,7 +27,6 @@ from search.engine.ledger import Ledger, TrialEnd, TrialStart
 from search.engine.objectives import SCORE, Objectives
 from search.engine.plan import recorded_identity, recorded_space
 from search.engine.sampler import frozen_trial
-from search.engine.storage_check import refuse_sqlite_on_network
 from search.engine.study import StudyError
 from search.studies import STUDIES
 
@@ -88,11 +87,7 @@ def storage_at(address: str) -> Iterator[BaseStorage]:
 
 
 def _database(address: str) -> RDBStorage:
-    """Raises: StudyError for SQLite on a network file system; where the driver is missing, or MLflow's tables are.
-
-    Optuna and MLflow number their tables in the same place.
-    """
-    refuse_sqlite_on_network(address)
+    """Raises: StudyError where the driver is missing, or the tables of MLflow are: both number theirs in one table."""
     try:
         engine = create_engine(address, poolclass=NullPool)
     except ImportError as error:

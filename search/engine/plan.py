@@ -21,23 +21,23 @@ from data_adapters.adapters import open_events
 from data_adapters.datasets import DATASETS, IN_MEMORY_BYTES, Dataset, DatasetFiles
 from data_adapters.problems import UnreadableFile
 from data_adapters.validation import validate
-from leaderboard.records import JsonObject
+from leaderboard.records import JsonObject, write_atomically
 from metrics.scorecard import Scorecard
 from metrics.scorecards import scorecard_for
 from models import MODELS
 from models.building import check_base, check_detector, data_parallel_models
 from models.storage import hash_of
+from search.engine.checkpoint_budget import RESERVE_BYTES
 from search.engine.code_identity import changes, code_identity
 from search.engine.ledger import Ledger
 from search.engine.objectives import SCORE, SCORE_ALONE, Objectives, objectives_named
 from search.engine.resources import Request, largest_request, request_for
 from search.engine.storage_check import network_file_system, refuse_password, refuse_sqlite_on_network
 from search.engine.study import Preset, PresetName, SamplerName, Study, StudyError
-from search.engine.tracking import is_database
+from search.engine.tracking import TARGET, is_database
 from search.engine.trial import TrialSetup
 from search.spaces import Space
 
-FREE_BYTES_NEEDED = 200 * 2**20
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -411,7 +411,7 @@ def local_tracking_uri(output: Path) -> str:
 
 def recorded_tracking_uri(folder: Path) -> str | None:
     """Where a search that goes on has been tracked; None for a new one."""
-    path = folder / "tracking" / "target.json"
+    path = folder / "tracking" / TARGET
     if not path.exists():
         return None
     uri: str = json.loads(path.read_text(encoding="utf-8"))["uri"]
@@ -594,9 +594,7 @@ def _listed(differing: list[str]) -> str:
 
 
 def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
-    temporary = folder / "study.json.tmp"
-    temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    temporary.replace(folder / "study.json")
+    write_atomically(folder / "study.json", json.dumps(record, indent=1))
 
 
 def lock(folder: Path) -> IO[str]:
@@ -647,9 +645,9 @@ def _path(text: str | None) -> Path | None:
 
 def _check_space(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
-    if free < FREE_BYTES_NEEDED:
+    if free < RESERVE_BYTES:
         raise StudyError(
-            f"{folder}: the disk has {free / 2**20:.0f} MB left; {FREE_BYTES_NEEDED / 2**20:.0f} MB are needed. "
+            f"{folder}: the disk has {free / 2**20:.0f} MB left; {RESERVE_BYTES / 2**20:.0f} MB are needed. "
             "Free some space, or give --output on another disk"
         )
 

@@ -57,6 +57,11 @@ LOCAL = "local"
 MLFLOW_STATUS = {"completed": "FINISHED", "pruned": "FINISHED", "diverged": "FAILED", "preempted": "KILLED"}
 
 
+def cluster_address(given: str | None) -> str:
+    """Where Ray is: as given, of the environment, or one of this process."""
+    return given or os.environ.get("RAY_ADDRESS") or LOCAL
+
+
 @contextmanager
 def ray_session(address: str | None) -> Iterator[None]:
     """A Ray cluster: the one at ``address`` or of the environment, or a private one on this machine."""
@@ -67,7 +72,7 @@ def ray_session(address: str | None) -> Iterator[None]:
     # A lost worker is part of the display, and no reason for pages of traceback.
     logging.getLogger("ray.tune.execution").setLevel(logging.CRITICAL)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    address = address or os.environ.get("RAY_ADDRESS") or LOCAL
+    address = cluster_address(address)
     if address == LOCAL:
         _start_own_ray()
     else:

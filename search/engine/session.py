@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from search.engine.pareto import pareto_table, write_pareto
 from search.engine.plan import Plan, lock
 from search.engine.progress import clock
 from search.engine.resources import Places, check_request, nodes, wait_for_nodes
-from search.engine.runner import LOCAL, best_trials, ray_session, run_trials
+from search.engine.runner import LOCAL, best_trials, cluster_address, ray_session, run_trials
 from search.engine.shortlist import Reevaluation, shortlist
 from search.engine.study import StudyError
 from search.engine.tracking import Tracker, is_database
@@ -160,8 +159,7 @@ def _places(plan: Plan, ray_address: str | None) -> Places:
     if plan.options.wait_minutes:
         wait_for_nodes(plan.largest_request, plan.options.wait_minutes)
     check_request(plan.largest_request, nodes())
-    own_ray = (ray_address or os.environ.get("RAY_ADDRESS") or LOCAL) == LOCAL
-    return Places(plan.request, plan.options.concurrent, beyond=not own_ray)
+    return Places(plan.request, plan.options.concurrent, beyond=cluster_address(ray_address) != LOCAL)
 
 
 def _measure(plan: Plan, at_a_time: int) -> Measured:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from leaderboard.records import alone
+from leaderboard.records import alone, write_atomically
 from search.engine.ledger import drop_torn_line
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class Delivery:
     def _takes_others(self) -> bool:
         try:
             self.client.set_experiment_tag(self._experiment, "arena.last_tried", str(int(time.time())))
-        except Exception:
+        except Exception:  # of MLflow, requests or SQLAlchemy: whichever, it takes nothing
             return False
         return True
 
@@ -251,9 +251,7 @@ class Delivery:
 
     def _remember(self) -> None:
         state = {**_read_state(self._folder), self.uri: {"offset": self._offset, "runs": self._runs}}
-        temporary = (self._folder / STATE).with_suffix(".tmp")
-        temporary.write_text(json.dumps(state), encoding="utf-8")
-        temporary.replace(self._folder / STATE)
+        write_atomically(self._folder / STATE, json.dumps(state))
 
     def _connect(self) -> None:
         if self._client is not None:
@@ -398,7 +396,8 @@ def deliver(folder: Path, uri: str | None = None) -> Delivery:
     for _ in range(TRIES):
         try:
             delivery.run()
-        except Exception:
+        except Exception as error:  # of MLflow, requests or SQLAlchemy: the last one is said in the end
+            delivery.trouble = delivery.trouble or _brief(error)
             time.sleep(FIRST_WAIT)
         else:
             return delivery
@@ -447,9 +446,7 @@ def _write_target(folder: Path, uri: str, experiment: str, artifacts: Path | Non
         "artifacts": None if artifacts is None else artifacts.resolve().as_uri(),
         "id": former.get("id", str(folder.absolute().parent)),
     }
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(target), encoding="utf-8")
-    temporary.replace(path)
+    write_atomically(path, json.dumps(target))
 
 
 def _read_state(folder: Path) -> dict[str, Any]:

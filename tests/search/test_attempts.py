@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from search.engine import attempts
-from search.engine.attempts import MOST_ATTEMPTS, GivenUp, begin_attempt, memory_kills, read_attempts
+from search.engine.attempts import MOST_ATTEMPTS, GivenUp, begin_attempt, read_attempts
 
 
 def test_attempts_without_progress_are_counted(tmp_path: Path) -> None:
@@ -58,10 +58,6 @@ def test_a_torn_line_is_no_attempt(tmp_path: Path) -> None:
     with (tmp_path / attempts.FILE).open("a") as file:
         file.write('{"session": "sess')
     assert len(read_attempts(tmp_path, "session")) == 1
-
-
-def test_this_machine_counts_kills() -> None:
-    assert memory_kills() >= 0
 
 
 HUNGRY = """

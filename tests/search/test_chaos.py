@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from leaderboard.records import read_board
 from tests.search.servers import MlflowServer
 
 MINUTES = float(os.environ.get("CHAOS_MINUTES", "20"))
+ENOUGH_MINUTES = 10  # for everything to happen
 EPOCHS = 60
 STOP_WITHIN = 30.0  # seconds from SIGTERM to the end
 FREE_AGAIN_AFTER = 5.0
@@ -73,11 +74,17 @@ class Chaos:
         with (self.home / "search.log").open("ab") as log:
             return subprocess.Popen(command, cwd=self.home, stdout=log, stderr=log)
 
-    def rage(self, seconds: float) -> None:
-        """Let something happen every few seconds."""
-        happenings = [self.kill_a_worker] * 6 + [
+    @property
+    def happenings(self) -> list[Callable[[], bool]]:
+        """The first of them happens more often."""
+        others = [
             self.kill_the_search, self.terminate_the_search, self.kill_ray, self.restart_the_server, self.fill_the_disk,
         ]  # fmt: skip
+        return [self.kill_a_worker] * 6 + others
+
+    def rage(self, seconds: float) -> None:
+        """Let something happen every few seconds."""
+        happenings = self.happenings
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             time.sleep(self.random.uniform(2, 15))
@@ -188,6 +195,8 @@ def test_every_trial_ends_exactly_once(tmp_path: Path, disk: Path, mlflow_server
         "ends": dict(Counter(end["status"] for end in ends)),
     }
     print(json.dumps(report, indent=1))
+    if MINUTES >= ENOUGH_MINUTES:
+        assert chaos.events.keys() == {happening.__name__ for happening in chaos.happenings}
     prove_the_ledger(chaos, ends)
     prove_the_histories(chaos, ends)
     prove_the_tracking(ends, runs)

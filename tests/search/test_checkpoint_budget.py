@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from search.engine.checkpoint_budget import CheckpointBudget, Need, folder_bytes, room_for_trials
+from search.engine.checkpoint_budget import RESERVE_BYTES, CheckpointBudget, Need, folder_bytes, room_for_trials
 from search.engine.ledger import Ledger, TrialEnd, TrialStart
 from search.engine.objectives import SCORE_ALONE
 from search.engine.study import StudyError
@@ -61,6 +62,15 @@ def test_too_little_is_refused(tmp_path: Path) -> None:
         room_for_trials(Need(EACH, 100, running=2, final=4), tmp_path, 10 * EACH)
 
 
-def test_what_is_there_already_counts_as_room(tmp_path: Path, ledger: Ledger) -> None:  # noqa: ARG001
-    assert folder_bytes(tmp_path / "trials") == 6 * EACH
+def test_what_is_there_already_counts_as_room(
+    tmp_path: Path,
+    ledger: Ledger,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=RESERVE_BYTES + 20 * EACH)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     assert folder_bytes(tmp_path / "nothing") == 0
+    of_trials, _ = room_for_trials(Need(EACH, 100, running=1, final=1), tmp_path / "nothing", None)
+    assert of_trials == 17 * EACH
+    of_trials, _ = room_for_trials(Need(EACH, 100, running=1, final=1), tmp_path / "trials", None)
+    assert of_trials == 23 * EACH

@@ -85,6 +85,8 @@ def test_nodes_that_join_get_trials_and_trials_of_lost_nodes_move(home: Path, cl
     cluster.remove_node(first, allow_graceful=False)
     text = output(process, 0)
     assert "1 run at a time" in text
+    attempts = (home / "runs" / "atlas-gan" / "moving" / "trials").glob("*/attempts.jsonl")
+    assert max(len(path.read_text().splitlines()) for path in attempts) > 1  # one of them has moved
     assert Counter(end["number"] for end in ledger(home, "end")) == dict.fromkeys(range(7), 1)
     assert {end["status"] for end in ledger(home, "end")} <= {"completed", "pruned", "diverged"}
 
