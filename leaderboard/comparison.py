@@ -18,8 +18,8 @@ from data_adapters.detector import Detector
 from data_adapters.events import InvalidEvents
 from data_adapters.registry import UnknownName
 from data_adapters.source import EventSource
+from leaderboard.comparison_page import render_comparison
 from leaderboard.helix import helix_record
-from leaderboard.pages import render_comparison
 from leaderboard.records import JsonObject, write_atomically
 from leaderboard.text import (
     COMPONENT_MEANINGS,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from leaderboard import plots
 from leaderboard.calibration_plot import calibration_figure
-from leaderboard.pages import nearest, panel
+from leaderboard.model_page import nearest, panel
 from leaderboard.ranking import Table
 from leaderboard.records import JsonObject, read_observables
 

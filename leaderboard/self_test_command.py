@@ -39,9 +39,9 @@ def _positive(text: str) -> int:
 
 
 def _self_test(given: argparse.Namespace) -> int:
-    from leaderboard.pages import render_self_test
     from leaderboard.records import write_atomically
     from leaderboard.self_test import missed, text_table
+    from leaderboard.self_test_page import render_self_test
     from leaderboard.self_test_records import read_records, whole_sample_table, write_record
 
     failed = []

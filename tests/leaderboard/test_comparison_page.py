@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from leaderboard import plots
 from leaderboard.comparison import HEADER, WHOLE_SAMPLE_HEADER
-from leaderboard.pages import render_comparison
+from leaderboard.comparison_page import render_comparison
 from leaderboard.text import signed_with_error
 
 OCTAVES = [1e-6 * 2.0**index for index in range(31)]

@@ -16,7 +16,8 @@ import pytest
 
 from leaderboard import plots
 from leaderboard.cost import repeats_of
-from leaderboard.pages import LOCK, build_pages, panel
+from leaderboard.model_page import panel
+from leaderboard.pages import LOCK, build_pages
 from leaderboard.pictures import draw_showers
 from leaderboard.records import InvalidEntry, alone, write_entry
 from leaderboard.studies import read_studies, read_study, write_study
@@ -404,7 +405,7 @@ def test_svg_keeps_its_texts_and_takes_the_width_of_the_page(make_observables):
 
 
 def test_render_model_refuses_unusable_observables(make_entry):
-    from leaderboard.pages import render_model
+    from leaderboard.model_page import render_model
     from leaderboard.ranking import Row
 
     with pytest.raises(InvalidEntry, match="cannot be plotted"):

@@ -8,7 +8,8 @@ import pytest
 
 from data_adapters.adapters import open_events
 from leaderboard import self_test
-from leaderboard.pages import build_pages, render_self_test
+from leaderboard.pages import build_pages
+from leaderboard.self_test_page import render_self_test
 from leaderboard.self_test_records import RECORDS, read_calibration, read_records
 from metrics import FAULTS, SCORECARDS
 from metrics.self_test_expected import EXPECTED, SHORTFALLS
