@@ -156,6 +156,7 @@ class Delivery:
         self._offset: int = state["offset"]
         self._runs: dict[str, str] = state["runs"]
         self._may_exist = self._offset > 0 or self._spool_size() > 0
+        self._ended: set[str] = set()
         self._client: MlflowClient | None = None
         self._experiment = ""
         self._tries = 0
@@ -312,7 +313,7 @@ class Delivery:
         if record["parent"] in self._runs:
             tags[PARENT_TAG] = self._runs[record["parent"]]
             self.client.get_run(tags[PARENT_TAG])  # raises if the server has forgotten it
-        found = self._found(key) if self._may_exist else []
+        found = self._found(key) if self._may_exist or key in self._ended else []
         run = found[0] if found else self._create(record, tags)
         missing = {name: value for name, value in record["params"].items() if name not in run.data.params}
         self.client.log_batch(run.info.run_id, params=_params(missing))
@@ -361,10 +362,16 @@ class Delivery:
             # A server too slow to answer in time has made a run, and then another one when it was asked again.
             if twin.info.run_id != run_id:
                 self.client.delete_run(twin.info.run_id)
+        # What is remembered is written after every record: only what still runs, or it grows with the trials.
+        self._ended.add(record["key"])
+        del self._runs[record["key"]]
 
     def _run(self, key: str) -> str:
         if key not in self._runs:
-            raise _Unstarted("its run was refused")
+            found = self._found(key)  # it has ended, and something is told of it still
+            if not found:
+                raise _Unstarted("its run was refused")
+            self._runs[key] = found[0].info.run_id
         return self._runs[key]
 
     @property

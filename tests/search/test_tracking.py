@@ -105,3 +105,33 @@ def test_a_resumed_search_goes_on_in_the_same_runs(tmp_path: Path, uri: str) -> 
         assert tracker.close(60) == 0
     (run,) = runs(uri).values()
     assert len(MlflowClient(uri).get_metric_history(run.info.run_id, "score")) == 2
+
+
+def test_what_is_remembered_does_not_grow_with_the_ended_trials(tmp_path: Path, uri: str) -> None:
+    folder = tmp_path / "tracking"
+    tracker = Tracker(folder, uri, "atlas-gan")
+    fill(tracker)
+    assert tracker.close(60) == 0
+    assert list(json.loads((folder / "delivered.json").read_text())[uri]["runs"]) == ["study"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_trial_that_had_ended_goes_on_in_its_run(tmp_path: Path, uri: str, restarted: bool) -> None:
+    folder = tmp_path / "tracking"
+    writer = Tracker(folder, "", "atlas-gan")
+    fill(writer)
+    delivery = Delivery(folder, uri)
+    delivery.run()
+    writer.metrics("trial-0", 60, {"loss": 0.5})  # told after its end
+    writer.start("trial-0", "trial 000", {}, {}, parent="study")
+    writer.metrics("trial-0", 80, {"score": 1.0})
+    writer.end("trial-0", "FINISHED", {"status": "completed"})
+    assert writer.close(0) == 9  # of the whole spool, as this writer has no server
+    delivery = Delivery(folder, uri) if restarted else delivery
+    delivery.run()
+    assert delivery.refused == []
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("atlas-gan")
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id], filter_string="tags.trial = '0'")
+    assert [run.data.metrics for run in found] == [{"score": 1.0, "loss": 0.5}]
