@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUTPUT ?= runs
+TEST_PROCESSES ?= 2
 SEARCH_FLAGS ?= --trials 16 --hours 0.12 --epochs 300 --seeds 2
 
 .PHONY: search test lint leaderboard ui docs clean
@@ -10,7 +11,7 @@ search: $(VENV)/installed ## search the ATLAS WGAN-GP on the sample that ships w
 	$(BIN)/python search/atlas_gan.py $(SEARCH_FLAGS) --output $(OUTPUT)
 
 test: $(VENV)/installed ## run the tests (the long ones: .venv/bin/pytest -m slow)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 lint: $(VENV)/installed ## style, types, import directions
 	$(BIN)/ruff check .
