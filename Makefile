@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUTPUT ?= runs
 TEST_PROCESSES ?= 2
-SEARCH_FLAGS ?= --trials 16 --hours 0.12 --epochs 300 --seeds 2
+SEARCH_FLAGS ?= --trials 16 --hours 0.12 --epochs 300 --seeds 3
 
 .PHONY: search test lint leaderboard ui docs clean
 

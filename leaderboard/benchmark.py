@@ -24,12 +24,13 @@ from data_adapters.sealed_test import open_test_split
 from leaderboard import records
 from leaderboard.combine import combine_seeds, standard_errors
 from leaderboard.cost import measure_generation
-from leaderboard.provenance import hardware, provenance
+from leaderboard.provenance import hardware, machine, provenance
 from leaderboard.records import JsonObject
+from leaderboard.resamples import record_of
 from leaderboard.sample_report import SampleReports
 from leaderboard.significance import significance
 from leaderboard.training import SeedJob, SeedTraining, train_seed
-from metrics import histograms_for_plots, mean_images, response_against_energy
+from metrics import METRICS, histograms_for_plots, mean_images, response_against_energy
 from metrics.estimate import Estimate
 from metrics.judge import SCORE, Judge
 from metrics.judgement import Judgement
@@ -56,6 +57,7 @@ class StudyFacts:
         trials_compared: Trials among which the configuration was chosen; 0 if it was not searched for.
         space_sha256: Identity of the search space; None without a search.
         directory: Name of the search's folder, not its path.
+        search_hours: Wall time of its trials, added up; None where it was not recorded.
     """
 
     name: str
@@ -64,6 +66,12 @@ class StudyFacts:
     space_sha256: str | None = None
     seed: int | None = None
     directory: str = ""
+    search_hours: float | None = None
+
+    @property
+    def identity(self) -> JsonObject:
+        """What distinguishes it; how long it took does not."""
+        return {name: value for name, value in asdict(self).items() if name != "search_hours"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ class EntryPlan:
         epochs: 0 for models without training and for untrained generators.
         epochs_label: The budget in words, such as "300 of the paper's 50 000 epochs".
         checkpoint_rule: See ``models.training.Rule``.
-        replay: Command that makes the entry again; None where there is none.
+        replay: Command that makes the entry again; None for ``arena replay``, if it is a model.
         base: Checkpoint of the model that this one is built on, where it is built on one.
     """
 
@@ -107,7 +115,7 @@ class EntryPlan:
         """Follows from the model, its configuration, the budget and the data, not from the title."""
         dataset = self.dataset.open()
         what = {
-            "study": asdict(self.study) if self.kind == "model" else None,
+            "study": self.study.identity if self.kind == "model" else None,
             "config": self.full_config,
             "kind": self.kind,
             "preset": self.preset,
@@ -151,11 +159,13 @@ class JudgedEntry:
 
     Attributes:
         responses: Seed → showers [MeV], shape (N, V), of each completed seed.
+        resamples: See ``leaderboard.resamples``; None for what is not ranked.
     """
 
     entry: JsonObject
     observables: JsonObject
     responses: dict[int, Response] = field(repr=False)
+    resamples: JsonObject | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -224,7 +234,9 @@ class Benchmark:
         if plan.mlflow is not None:
             entry["mlflow"] = dict(plan.mlflow)
         responses = {seed.training.seed: seed.response for seed in completed if seed.response is not None}
-        return JudgedEntry(entry, self._observables(shown, seeds) | details, responses)
+        return JudgedEntry(
+            entry, self._observables(shown, seeds) | details, responses, self._resamples(plan, entry, responses)
+        )
 
     def full_simulation(self, preset: str, study: StudyFacts) -> JudgedEntry | None:
         """The floor as a row: the twin judged as if it were generated; None where there is no twin."""
@@ -252,6 +264,9 @@ class Benchmark:
                 "showers": 0,
                 "checkpoint_rule": "last",
                 "seeds_planned": [],
+                "evaluate_every": 1,
+                "base_sha256": None,
+                "processes": 1,
             },
             "seeds": [],
             **self._scores([self.floor], above_floor=False),
@@ -324,7 +339,7 @@ class Benchmark:
         folder = records.entry_folder(self.board, judged.entry["id"])
         if judged.entry["kind"] != "model" and folder.exists():
             return folder
-        return records.write_entry(self.board, judged.entry, judged.observables)
+        return records.write_entry(self.board, judged.entry, judged.observables, judged.resamples)
 
     def _comparison(self, judged: JudgedEntry, other: JudgedEntry) -> JsonObject:
         difference, seeds = self.difference(judged.responses, other.responses)
@@ -353,6 +368,10 @@ class Benchmark:
             if not expected or found != expected:
                 raise ValueError(f"{plan.title}: the training of seed {training.seed} is not of this plan")
 
+    def judge_seed(self, training: SeedTraining) -> Judgement | None:
+        """Judgement of one training on the test events; None if it has not completed, or generates what cannot be."""
+        return self._judge_seed(training).judgement
+
     def _judge_seed(self, training: SeedTraining) -> _JudgedSeed:
         if training.status != "completed":
             return _JudgedSeed(training, None, None)
@@ -364,7 +383,8 @@ class Benchmark:
             return _JudgedSeed(replace(training, status="diverged", detail=str(error)), None, None)
 
     def _head(self, plan: EntryPlan) -> JsonObject:
-        return self._facts(plan.id, plan.title, plan.kind, plan.preset, plan.study, plan.replay)
+        replay = plan.replay or (f"arena replay {plan.id}" if plan.kind == "model" else None)
+        return self._facts(plan.id, plan.title, plan.kind, plan.preset, plan.study, replay)
 
     def _facts(
         self, name: str, title: str, kind: Kind, preset: str, study: StudyFacts, replay: str | None
@@ -392,9 +412,16 @@ class Benchmark:
                 "weights": dict(self.scorecard.weights),
                 "scales": dict(self.scorecard.scales),
             },
+            "units": self._units(),
             "comparisons": [],
             "test_openings": records.count_test_openings(self.board)[self.dataset.sha256],
             "provenance": provenance(replay),
+        }
+
+    def _units(self) -> JsonObject:
+        components = {name: METRICS[name] for name in self.scorecard.weights}
+        return {SCORE: {"unit": "1", "direction": "lower"}} | {
+            name: {"unit": metric.unit, "direction": metric.direction} for name, metric in components.items()
         }
 
     def _scores(self, judgements: Sequence[Judgement], *, above_floor: bool = True) -> JsonObject:
@@ -444,6 +471,12 @@ class Benchmark:
             return bool(records.read_entry(self.board, plan.id)["status"] != "incomplete")
         return False
 
+    def _resamples(self, plan: EntryPlan, entry: JsonObject, responses: Mapping[int, Response]) -> JsonObject | None:
+        if plan.kind != "model":
+            return None
+        self.on_step(plan.title, "score on resampled events")
+        return record_of(entry, {seed: self.judge.resampled_scores(each) for seed, each in responses.items()})
+
     def _cost(self, completed: Sequence[_JudgedSeed]) -> JsonObject | None:
         if not completed:
             return None
@@ -452,6 +485,7 @@ class Benchmark:
             **measure_generation(completed[0].training.checkpoint_folder, self.reference.conditions),
             "train_cpu_s": float(np.mean(seconds)) if seconds else None,
             "hardware": hardware(),
+            "machine": machine(),
             "simulation_ms": self.dataset.simulation_ms,
         }
 
@@ -527,6 +561,9 @@ def _training_facts(plan: EntryPlan, seeds: Sequence[_JudgedSeed]) -> JsonObject
         "showers": max((seed.training.showers for seed in seeds), default=0),
         "checkpoint_rule": plan.checkpoint_rule,
         "seeds_planned": list(plan.seeds),
+        "evaluate_every": plan.evaluate_every,
+        "base_sha256": None if plan.base is None else hash_of(plan.base),
+        "processes": max((seed.training.job.get("processes", 1) for seed in seeds), default=1),
     }
 
 

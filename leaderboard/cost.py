@@ -1,7 +1,8 @@
-"""What generating costs: CPU milliseconds a shower and peak memory, measured in a process of its own.
+"""What generating costs: time for each batch size, number of threads and device, and peak memory.
 
 ``python -m leaderboard.cost CHECKPOINT CONDITIONS`` prints the measurement as JSON. A fresh process
-has one thread from the start, and its peak memory is that of generating alone.
+has one thread from the start, its first event is a cold one, and its peak memory is that of
+generating alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +25,14 @@ from numpy.typing import NDArray
 from data_adapters.source import FLOAT32_BYTES
 from leaderboard.records import JsonObject
 
+if TYPE_CHECKING:
+    from models.base import ShowerGenerator
+
 Conditions = Mapping[str, NDArray[np.float64]]
 
 REPEATS = {1: 200, 100: 50, 10_000: 5}
 FEWEST_REPEATS, SECONDS_A_BATCH = 3, 20.0  # of slow showers fewer repeats are timed
+ELSEWHERE_REPEATS, ELSEWHERE_SECONDS = 20, 5.0  # all threads, GPU: beside the figure that entries are compared by
 LARGEST_BATCH = 64 * 2**20  # bytes of showers; what networks need for them is tens of times as much
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 PROCESS_STATUS = Path("/proc/self/status")
@@ -36,12 +43,16 @@ class CostNotMeasured(RuntimeError):
 
 
 def measure_generation(checkpoint: Path, conditions: Conditions) -> JsonObject:
-    """Timings in ms a shower for batches of 1, 100 and 10 000 (which large showers leave out), and peak memory.
+    """Warm and cold timings, and peak memory.
+
+    Entries are compared by ``generation_ms_per_shower``: CPU time on one thread in batches of 1, 100 and 10 000 (which
+    large showers leave out). ``timings`` holds these, the largest batch that fits, and wall times on all threads and,
+    where there is one, a GPU.
 
     Args:
         checkpoint: Folder of a saved generator.
         conditions: Conditions of the reference, (N,) each; larger batches repeat them.
-    Returns: JSON, the memory in MB.
+    Returns: JSON, times in ms an event, the memory in MB.
     Raises: CostNotMeasured if generating fails.
     """
     with tempfile.TemporaryDirectory() as scratch:
@@ -68,33 +79,98 @@ def main(checkpoint: Path, conditions_file: Path) -> None:
     from models.checkpoint import load_generator
 
     torch.set_num_threads(1)
-    generator = load_generator(checkpoint)
     with np.load(conditions_file, allow_pickle=False) as file:
         conditions = {name: file[name] for name in file.files}
-    timings = {}
-    for batch, repeats in repeats_of(generator.detector.num_cells).items():
-        rows = np.arange(batch) % len(next(iter(conditions.values())))
-        told = {name: values[rows] for name, values in conditions.items()}
-        generator.generate(told, seed=0, batch_size=batch)  # the first call allocates
-        per_shower: list[float] = []
+    started = time.perf_counter()
+    generator = load_generator(checkpoint)
+    loaded = time.perf_counter()
+    generator.generate(_rows(conditions, 1), seed=0, batch_size=1)
+    cold = {"load": (loaded - started) * 1000, "first_event": (time.perf_counter() - loaded) * 1000}
+    batches = repeats_of(generator.detector.num_cells)
+    timings = [
+        _Setting("cpu", 1, batch, "CPU", repeats, SECONDS_A_BATCH).measure(generator, conditions)
+        for batch, repeats in batches.items()
+    ]
+    answer: JsonObject = {
+        "generation_ms_per_shower": {
+            f"batch_{timing['batch']}": {"median": timing["median_ms"], "spread": timing["spread_ms"]}
+            for timing in timings
+            if timing["batch"] in REPEATS
+        },
+        "cold_ms": cold,
+        "peak_memory_mb": peak_memory_mb(),
+        "gpu_peak_memory_mb": None,
+    }
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if threads > 1:
+        torch.set_num_threads(threads)
+        timings += [_elsewhere("cpu", threads, batch).measure(generator, conditions) for batch in batches]
+    if torch.cuda.is_available():
+        on_gpu = load_generator(checkpoint, "cuda")
+        timings += [_elsewhere("gpu", None, batch).measure(on_gpu, conditions) for batch in batches]
+        answer["gpu_peak_memory_mb"] = torch.cuda.max_memory_allocated() / 1e6
+    print(json.dumps(answer | {"timings": timings}))
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """How generation is timed.
+
+    Attributes:
+        threads: Of the CPU; None on a GPU.
+        clock: ``CPU`` for the time of all cores added up, ``wall`` for what one waits.
+        seconds: After which fewer repeats are enough.
+    """
+
+    device: str
+    threads: int | None
+    batch: int
+    clock: str
+    repeats: int
+    seconds: float
+
+    def measure(self, generator: ShowerGenerator, conditions: Conditions) -> JsonObject:
+        """Median and half the central 68 % of the times an event, as an entry holds them."""
+        told = _rows(conditions, self.batch)
+        now = time.process_time if self.clock == "CPU" else time.perf_counter
+        generator.generate(told, seed=0, batch_size=self.batch)  # the first call of this size allocates
+        per_event: list[float] = []
         began = time.monotonic()
-        while len(per_shower) < repeats and not _long_enough(began, per_shower):
-            repeat = len(per_shower)
-            started = time.process_time()
-            generator.generate(told, seed=repeat, batch_size=batch)
-            per_shower.append((time.process_time() - started) * 1000 / batch)
-        low, median, high = np.quantile(per_shower, (0.16, 0.5, 0.84))
-        timings[f"batch_{batch}"] = {"median": float(median), "spread": float(high - low) / 2}
-    print(json.dumps({"generation_ms_per_shower": timings, "peak_memory_mb": peak_memory_mb()}))
+        while len(per_event) < self.repeats and not self._long_enough(began, per_event):
+            started = now()
+            # The response comes back as an array of the CPU: a GPU has finished when it is there.
+            generator.generate(told, seed=len(per_event), batch_size=self.batch)
+            per_event.append((now() - started) * 1000 / self.batch)
+        low, median, high = np.quantile(per_event, (0.16, 0.5, 0.84))
+        return {
+            "device": self.device,
+            "threads": self.threads,
+            "batch": self.batch,
+            "clock": self.clock,
+            "median_ms": float(median),
+            "spread_ms": float(high - low) / 2,
+            "repeats": len(per_event),
+        }
+
+    def _long_enough(self, began: float, repeats: list[float]) -> bool:
+        return len(repeats) >= FEWEST_REPEATS and time.monotonic() - began > self.seconds
+
+
+def _elsewhere(device: str, threads: int | None, batch: int) -> _Setting:
+    return _Setting(device, threads, batch, "wall", ELSEWHERE_REPEATS, ELSEWHERE_SECONDS)
+
+
+def _rows(conditions: Conditions, batch: int) -> dict[str, NDArray[np.float64]]:
+    """So many conditions, from the beginning again where they end."""
+    rows = np.arange(batch) % len(next(iter(conditions.values())))
+    return {name: values[rows] for name, values in conditions.items()}
 
 
 def repeats_of(num_cells: int) -> dict[int, int]:
-    """Batches to be timed and how often, without those whose showers alone would fill the memory."""
-    return {batch: repeats for batch, repeats in REPEATS.items() if batch * num_cells * FLOAT32_BYTES <= LARGEST_BATCH}
-
-
-def _long_enough(began: float, repeats: list[float]) -> bool:
-    return len(repeats) >= FEWEST_REPEATS and time.monotonic() - began > SECONDS_A_BATCH
+    """Batches to be timed and how often: 1, 100, and 10 000 or as many showers as may fill the memory."""
+    largest = min(10_000, LARGEST_BATCH // (num_cells * FLOAT32_BYTES))
+    smaller = {batch: REPEATS[batch] for batch in (1, 100)}
+    return smaller if largest <= 100 else {**smaller, largest: REPEATS[10_000]}
 
 
 def peak_memory_mb() -> float:

@@ -23,6 +23,7 @@ from leaderboard.records import (
     write_atomically,
 )
 from leaderboard.rendering import code_digest, render
+from leaderboard.resamples import read_all
 from leaderboard.self_test_page import render_self_test
 from leaderboard.self_test_records import read_calibration, read_records
 from leaderboard.studies import read_studies
@@ -45,8 +46,9 @@ def build_pages(board: Path) -> Path:
 def _build_pages(board: Path) -> Path:
     content = read_board(board)
     studies, damaged_studies = read_studies(board)
-    damaged = [*content.damaged, *damaged_studies]
-    grouped = tables(content.entries)
+    resamples, damaged_resamples = read_all(board, content.entries)
+    damaged = [*content.damaged, *damaged_studies, *damaged_resamples]
+    grouped = tables(content.entries, resamples)
     for table in grouped:
         for row in table.rows:
             try:
@@ -78,5 +80,5 @@ def _write(path: Path, html: str) -> None:
 
 
 def _stamp(row: Row, observables: JsonObject) -> str:
-    made_from = f"{row.rank} {row.in_pareto_set} {row.entry!r} {observables!r} {code_digest()}"
+    made_from = f"{row!r} {observables!r} {code_digest()}"
     return hashlib.sha256(made_from.encode()).hexdigest()

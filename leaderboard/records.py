@@ -1,9 +1,10 @@
 """Leaderboard entries as JSON records.
 
 An entry is a folder ``<board>/entries/<entry id>/`` with ``entry.json`` (numbers and provenance,
-checked against ``schema/entry.schema.json``) and ``observables.json`` (what the plots show). A
-record that stands is not edited; only an incomplete one may be completed. What cannot be read is
-reported and shown, and never stops the others from being read.
+checked against ``schema/entry.schema.json``), ``observables.json`` (what the plots show) and, of
+what is ranked, ``resamples.json`` (its scores on resampled events). A record that stands is not
+edited; only an incomplete one may be completed. What cannot be read is reported and shown, and
+never stops the others from being read.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from jsonschema.exceptions import best_match
 
 JsonObject = dict[str, Any]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # version 1 is read, too: what it lacks is optional
 SCHEMA_FILE = Path(__file__).parent / "schema" / "entry.schema.json"
-ENTRY_FILE, OBSERVABLES_FILE = "entry.json", "observables.json"
+ENTRY_FILE, OBSERVABLES_FILE, RESAMPLES_FILE = "entry.json", "observables.json", "resamples.json"
 ENTRIES = "entries"
 TEST_OPENINGS = "test_openings.jsonl"
 ENTRY_ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,80}")
@@ -118,16 +119,20 @@ def check_entry(entry: Mapping[str, Any]) -> None:
     _dumps(entry)
 
 
-def write_entry(board: Path, entry: JsonObject, observables: JsonObject) -> Path:
+def write_entry(board: Path, entry: JsonObject, observables: JsonObject, resamples: JsonObject | None = None) -> Path:
     """Write a new entry, or complete an incomplete one; returns its folder.
 
     A new entry appears as a whole or not at all (a temporary folder, renamed).
 
+    Args:
+        resamples: Of ``leaderboard.resamples``; None for what is not ranked.
     Raises: InvalidEntry if it does not follow the schema or holds NaN or infinity;
         EntryExists if the id is taken.
     """
     check_entry(entry)
     texts = {OBSERVABLES_FILE: _dumps(observables), ENTRY_FILE: _dumps(entry, indent=1)}
+    if resamples is not None:
+        texts = {RESAMPLES_FILE: _dumps(resamples), **texts}
     folder = entry_folder(board, entry["id"])
     if folder.exists():
         _check_completes(board, entry)

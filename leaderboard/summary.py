@@ -37,7 +37,7 @@ def summary_table(table: Table) -> RichTable:
 
 def summary_rows(table: Table) -> list[tuple[str, JsonObject]]:
     """Label and entry of each line, in the order of reading."""
-    champion = table.ranked[0].entry if table.ranked else None
+    champion = None if table.best is None else table.best.entry
     labelled = [] if champion is None else [("best: " + champion["title"], champion)]
     labelled += [
         ("paper: " + row.entry["title"], row.entry)
@@ -54,10 +54,10 @@ def is_paper_configuration(entry: JsonObject) -> bool:
 
 
 def comparison_sentences(table: Table) -> list[str]:
-    """How the best model stands against what it was compared with; empty without a ranked model."""
-    if not table.ranked:
+    """How the best model stands against what it was compared with; empty without a complete model."""
+    if table.best is None:
         return []
-    champion = table.ranked[0].entry
+    champion = table.best.entry
     return [text.comparison_sentence(champion, comparison) for comparison in champion["comparisons"]]
 
 

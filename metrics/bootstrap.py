@@ -60,6 +60,27 @@ def event_weights(
     return [np.where(rows.sum(axis=1, keepdims=True) > 0, rows, 1.0) for rows in weights]
 
 
+def half_weights(
+    bins: Sequence[NDArray[np.intp]], units: NDArray[np.intp], splits: int, seed: int
+) -> list[NDArray[np.float64]]:
+    """Weights that keep a random half of the independent units, 1 or 0, for each condition bin, shape (S, n) each.
+
+    As for ``event_weights``: bin by bin, but for units of several events, and a bin that lost all of them keeps each.
+    """
+    num_units = int(units.max()) + 1
+    if num_units == len(units):
+        return [_halves(len(events), splits, (seed, index)) for index, events in enumerate(bins)]
+    kept = _halves(num_units, splits, (seed,))
+    weights = [kept[:, units[events]] for events in bins]
+    return [np.where(rows.sum(axis=1, keepdims=True) > 0, rows, 1.0) for rows in weights]
+
+
+def _halves(number: int, splits: int, seed: tuple[int, ...]) -> NDArray[np.float64]:
+    generator = np.random.default_rng(seed)
+    half = np.arange(number) < max(1, number // 2)
+    return np.stack([generator.permutation(half) for _ in range(splits)]).astype(np.float64)
+
+
 def standard_error(replicas: NDArray[np.float64]) -> float:
     """Standard deviation over the replicas, shape (K,); NaN if there are none."""
     return float(replicas.std(ddof=1)) if len(replicas) > 1 else float("nan")

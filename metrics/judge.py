@@ -1,6 +1,6 @@
 """Judging generated samples against one reference."""
 
-# Axes: N events, n events of one condition bin, E condition bins, K bootstrap replicas.
+# Axes: N events, n events of one condition bin, E condition bins, K bootstrap replicas, S half-splits.
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.events import Events, InvalidEvents, check_response
-from metrics.bootstrap import event_weights, independent_units, standard_error
+from metrics.bootstrap import event_weights, half_weights, independent_units, standard_error
 from metrics.condition_bin import Measurement, condition_bins
 from metrics.condition_cells import condition_cells
 from metrics.discrepancies import METRICS
@@ -65,6 +65,7 @@ Generated = NDArray[np.float32] | ObservedSample
 
 SCORE = "score"
 EXCHANGES = 100  # p-values down to 0.005
+HALF_SPLITS = 100
 
 
 class Judge:
@@ -113,6 +114,7 @@ class Judge:
         drawn = any((rows != 1).any() for rows in weights)
         # A single event is drawn every time, which is not to say that it has no error.
         self._weights = weights if drawn else [rows[:0] for rows in weights]
+        self._seed = seed
 
     def judge(self, generated_response: Generated, *, errors: bool = True, reported: bool = True) -> Judgement:
         """Score a generated sample.
@@ -202,6 +204,22 @@ class Judge:
         """Score of ``a`` minus score of ``b``, with the error of the difference on the same resampled events."""
         first, second = (self._scored(self._measure(response), errors=True) for response in (a, b))
         return _excess(first, second, SCORE).estimate
+
+    def resampled_scores(self, generated_response: Generated) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The score in each bootstrap replica, shape (K,), and on each of S random halves of the events, shape (S,).
+
+        The resamples follow from the reference alone: two samples that are judged at different times have theirs in
+        common. Without replicas there are none, and K = 0.
+
+        Raises: InvalidEvents as ``judge``.
+        """
+        measured = self._measure(generated_response)
+        halves = half_weights([bin_.events for bin_ in self.bins], self._units, HALF_SPLITS, self._seed)
+        weights = [np.concatenate(both) for both in zip(self._weights, halves, strict=True)]
+        components = {name: self._evaluate(name, measured, weights) for name in self.scorecard.weights}
+        scores = self._score(components).mean(axis=0)
+        num_replicas = len(self._weights[0])
+        return scores[:num_replicas], scores[num_replicas:]
 
     @cached_property
     def _floor_comparison(self) -> _Comparison | None:

@@ -10,7 +10,10 @@ from typing import Any
 
 from data_adapters.command_line import add_data_command
 from data_adapters.registry import UnknownName
+from leaderboard.leaderboard_command import add_leaderboard_command
 from leaderboard.metrics_command import add_metrics_command
+from leaderboard.replay_command import add_replay_command
+from search.engine.benchmark_command import add_benchmark_command
 from search.engine.failure import fail
 
 
@@ -35,13 +38,9 @@ def parser() -> argparse.ArgumentParser:
 
     add_data_command(commands)
 
-    leaderboard = commands.add_parser("leaderboard", help="the leaderboard's pages")
-    leaderboard.add_argument("action", choices=("build", "check"), help="render the pages; or only check the records")
-    leaderboard.add_argument(
-        "--output", type=Path, default=Path("runs"), help="where searches are kept (default: runs)"
-    )
-    leaderboard.set_defaults(run=_leaderboard)
-
+    add_leaderboard_command(commands)
+    add_benchmark_command(commands)
+    add_replay_command(commands)
     add_metrics_command(commands)
 
     tracking = commands.add_parser("tracking", help="deliver what a tracking server missed")
@@ -117,22 +116,6 @@ def _list(given: argparse.Namespace) -> int:
 
     print(*lines(REGISTRIES[given.kind]()), sep="\n")
     return 0
-
-
-def _leaderboard(given: argparse.Namespace) -> int:
-    from leaderboard.pages import build_pages
-    from leaderboard.records import read_board
-
-    board = given.output / "leaderboard"
-    if not board.is_dir():
-        raise FileNotFoundError(2, "there is no leaderboard yet; run a search first", str(board))
-    content = read_board(board)
-    for damaged in content.damaged:
-        print(f"{damaged.name}: {damaged.reason}", file=sys.stderr)
-    print(f"{len(content.entries)} entries, {len(content.damaged)} that cannot be read")
-    if given.action == "build":
-        print(build_pages(board).resolve().as_uri())
-    return 1 if content.damaged else 0
 
 
 def _deliver(given: argparse.Namespace) -> int:

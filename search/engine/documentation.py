@@ -13,7 +13,8 @@ from data_adapters.datasets import DATASETS, Dataset
 from data_adapters.simulators.registry import SIMULATORS
 from leaderboard.pictures import draw_calibration, draw_scores, draw_showers
 from leaderboard.ranking import Table, tables
-from leaderboard.records import JsonObject, read_board
+from leaderboard.records import ENTRY_FILE, RESAMPLES_FILE, JsonObject, read_board
+from leaderboard.resamples import read_all
 from leaderboard.self_test_records import read_calibration
 from leaderboard.studies import StudyRecord, read_studies
 from leaderboard.text import times, with_error
@@ -130,10 +131,15 @@ def results(folder: Path) -> str:
         "test split. The samples are simulated in simplified geometries: these are not figures of any experiment.",
         "Every table is of one preset: `laptop` ones are smaller networks, detectors or budgets than the papers'.\n",
     ]
-    for table in tables(read_board(folder).entries):
+    for table in _tables_of(folder):
         parts += [_results_table(table), f"![Scores]({folder.name}/{table_folder(table)}/scores.svg)\n"]
         parts += [_study_line(study) for study in studies if (study["name"], study["preset"]) in _searches(table)]
     return "\n".join(parts) + "\n"
+
+
+def _tables_of(board: Path) -> list[Table]:
+    entries = read_board(board).entries
+    return tables(entries, read_all(board, entries)[0])
 
 
 def table_folder(table: Table) -> str:
@@ -190,10 +196,12 @@ def _take_results(board: Path, folder: Path) -> None:
         raise FileNotFoundError(2, "there is no leaderboard", str(board))
     for entry in sorted((board / "entries").iterdir()):
         (folder / "entries" / entry.name).mkdir(parents=True, exist_ok=True)
-        shutil.copy(entry / "entry.json", folder / "entries" / entry.name / "entry.json")
+        for name in (ENTRY_FILE, RESAMPLES_FILE):
+            if (entry / name).exists():
+                shutil.copy(entry / name, folder / "entries" / entry.name / name)
     shutil.copytree(board / "studies", folder / "studies", dirs_exist_ok=True)
-    for table in tables(read_board(board).entries):
+    for table in _tables_of(board):
         pictures = folder / table_folder(table)
         draw_scores(table, pictures / "scores.svg")
-        if table.ranked:
-            draw_showers(board, table.ranked[0].entry, pictures)
+        if table.best is not None:
+            draw_showers(board, table.best.entry, pictures)

@@ -17,6 +17,7 @@ from leaderboard.pages import build_pages
 from leaderboard.pictures import draw_showers
 from leaderboard.ranking import tables
 from leaderboard.records import EntryExists, JsonObject, read_board, read_entry
+from leaderboard.resamples import read_all
 from leaderboard.summary import comparison_sentences, summary_table
 from leaderboard.training import SeedJob, SeedTraining, failed_seed, seed_model, train_seed
 from models import MODELS
@@ -53,6 +54,7 @@ def final_plans(plan: Plan, ledger: Ledger, champion: Reevaluation) -> list[Entr
                 space_sha256=plan.space.sha256,
                 seed=plan.seed,
                 directory=plan.folder.name,
+                search_hours=_search_hours(ledger) if config == champion.config else 0.0,
             ),
             preset=plan.preset_name,
             model_name=plan.study.model,
@@ -70,16 +72,22 @@ def final_plans(plan: Plan, ledger: Ledger, champion: Reevaluation) -> list[Entr
     ]
 
 
+def _search_hours(ledger: Ledger) -> float:
+    return round(sum(end.seconds for _, end in ledger.ended) / 3600, 4)
+
+
 def default_role(plan: Plan) -> str:
     """What the configuration of the first trial is called."""
     return f"defaults of the {plan.preset_name} preset" if plan.preset.defaults else "paper's configuration"
 
 
-def train_and_judge(plan: Plan, entries: list[EntryPlan], tracker: Tracker, console: Console) -> list[str]:
+def train_and_judge(plan: Plan, entries: list[EntryPlan], tracker: Tracker | None, console: Console) -> list[str]:
     """Train every seed of every entry in parallel, then judge them on the test split and write the records.
 
     Seeds whose result is on disk are not trained again.
 
+    Args:
+        tracker: Told of the scores of a search; None for entries that belong to no running search.
     Returns: The names of the entries.
     Raises: KeyboardInterrupt from the user.
     """
@@ -89,7 +97,13 @@ def train_and_judge(plan: Plan, entries: list[EntryPlan], tracker: Tracker, cons
     trainings = _train(plan, [job for group in jobs.values() for job in group], console)
     with Display(console, "judging on the test split") as display:
         judging = _Judging(display, len(entries) + REFERENCE_ROWS)
-        benchmark = Benchmark(plan.board, plan.data, plan.scorecard_name, f"search {plan.name}", judging.step)
+        benchmark = Benchmark(
+            plan.board,
+            plan.data,
+            plan.scorecard_name,
+            f"{'benchmark' if tracker is None else 'search'} {plan.name}",
+            judging.step,
+        )
         references = _references(plan, benchmark, entries[0], root)
         judged = [
             benchmark.judge_entry(entry, [t for t in trainings if t.folder in {job.folder for job in jobs[entry.id]}])
@@ -99,7 +113,8 @@ def train_and_judge(plan: Plan, entries: list[EntryPlan], tracker: Tracker, cons
             others = [other for other in judged if other is not entry]
             with suppress(EntryExists):  # the same entry, from before this search was resumed
                 benchmark.write(benchmark.compare(entry, [*others, *references]))
-            _track(tracker, entry)
+            if tracker is not None:
+                _track(tracker, entry)
         display.update(1.0, f"{len(judged)} entries judged")
     return [entry.id for entry in entries]
 
@@ -195,10 +210,11 @@ def board_pages(plan: Plan, console: Console, judged: bool) -> Path:
     index = build_pages(plan.board)
     if judged:
         entries = [entry for entry in read_board(plan.board).entries if _of_this_search(plan, entry)]
-        for table in tables(entries):
+        for table in tables(entries, read_all(plan.board, entries)[0]):
             if not (table.ranked or table.unranked):
                 continue  # baselines on the data of other searches
             console.print(summary_table(table))
+            console.print(table.winner_sentence, highlight=False, soft_wrap=True)
             for sentence in comparison_sentences(table):
                 console.print(sentence, highlight=False, soft_wrap=True)
     return index

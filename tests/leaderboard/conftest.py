@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
+
+from leaderboard.ranking import Table, tables
+from leaderboard.resamples import Resamples
 
 COMPONENTS = ("bmre", "response", "wasserstein", "correlation")
 ENERGIES = (1024.0, 65536.0)
@@ -220,6 +224,33 @@ def _observables(**changes: Any) -> dict[str, Any]:
 def make_entry() -> Make:
     """A complete, valid entry; keyword arguments replace its fields, ``score`` its value."""
     return _entry
+
+
+def _resamples(entry: dict[str, Any], seed_spread: float = 1e-3, event_spread: float = 1e-3) -> Resamples:
+    """Scores of the completed seeds around the entry's; the same fluctuation of the events for every entry."""
+    seeds = sum(seed["status"] == "completed" for seed in entry["seeds"])
+    score = (entry["score"] or {"value": 1.0})["value"]
+    scores = score + seed_spread * (np.arange(seeds) - (seeds - 1) / 2)
+    events = np.random.default_rng(0).normal(size=(2, 1, 20))
+    own = np.random.default_rng(len(entry["id"])).normal(size=(2, seeds, 20))
+    replicas, halves = scores[:, None] + event_spread * (events + 0.1 * own)
+    return Resamples(scores, replicas, halves)
+
+
+@pytest.fixture(scope="session")
+def make_resamples() -> Callable[..., Resamples]:
+    """Resamples that fit a made-up entry, so that it can be ranked."""
+    return _resamples
+
+
+@pytest.fixture(scope="session")
+def ranked_tables() -> Callable[..., list[Table]]:
+    """The tables of made-up entries, each with resamples that tell scores apart."""
+
+    def of(entries: list[dict[str, Any]]) -> list[Table]:
+        return tables(entries, {entry["id"]: _resamples(entry) for entry in entries})
+
+    return of
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from leaderboard.benchmark import Benchmark, EntryPlan, StudyFacts
 from leaderboard.combine import combine_seeds
 from leaderboard.pages import build_pages
 from leaderboard.records import EntryExists
+from leaderboard.resamples import read_resamples
 from leaderboard.training import SeedJob, failed_seed, read_seed, train_seed
 from metrics.estimate import Estimate
 from metrics.whole_sample.frechet import FRECHET
@@ -300,7 +301,13 @@ def test_records_are_written_and_shown(benchmark, judged, trainings, mean_shower
     at_one_energy = [plot for plot in judged.observables["histograms"] if plot["energy_mev"] == 65536.0]
     compared = replace(compared, observables=judged.observables | {"histograms": at_one_energy})  # draws faster
     benchmark.write(compared)
+    resamples = read_resamples(board, compared.entry)
+    assert resamples is not None
+    assert resamples.scores == pytest.approx([seed["score"] for seed in compared.entry["seeds"]])
+    errors = [seed["error"] for seed in compared.entry["seeds"]]
+    assert resamples.replicas.std(axis=1, ddof=1) == pytest.approx(errors, rel=1e-4)
     benchmark.write(mean_shower)
+    assert read_resamples(board, mean_shower.entry) is None
     benchmark.write(mean_shower)  # a reference row that stands is kept
     with pytest.raises(EntryExists):
         benchmark.write(compared)

@@ -8,7 +8,6 @@ import pytest
 from rich.console import Console
 
 from leaderboard import text
-from leaderboard.ranking import tables
 from leaderboard.summary import comparison_sentences, summary_rows, summary_table
 
 
@@ -57,7 +56,7 @@ def printed(table, width=140) -> str:
     return console.file.getvalue()
 
 
-def test_the_summary_names_best_paper_and_references(make_entry):
+def test_the_summary_names_best_paper_and_references(make_entry, ranked_tables):
     paper = make_entry(id="paper", title="ATLAS GAN, as published", score=0.9)
     paper["model"] = paper["model"] | {"config": paper["model"]["paper_config"]}
     champion = make_entry(score=0.7) | {
@@ -72,7 +71,7 @@ def test_the_summary_names_best_paper_and_references(make_entry):
             }
         ]
     }
-    (table,) = tables(
+    (table,) = ranked_tables(
         [
             paper,
             champion,
@@ -96,19 +95,19 @@ def test_the_summary_names_best_paper_and_references(make_entry):
     assert "0.200 ± 0.050 better (lower) than ATLAS GAN, as published, 4.0 standard errors" in sentence
 
 
-def test_the_summary_says_what_is_not_complete(make_entry):
+def test_the_summary_says_what_is_not_complete(make_entry, ranked_tables):
     entry = make_entry(title="Paper", status="diverged") | {"score": None, "components": {}}
     entry["model"] = entry["model"] | {"config": entry["model"]["paper_config"]}
-    (table,) = tables([entry])
+    (table,) = ranked_tables([entry])
     assert "paper: Paper (diverged)" in printed(table)
     assert comparison_sentences(table) == []
 
 
-def test_no_column_of_the_summary_is_cut_off_in_a_narrow_terminal(make_entry):
+def test_no_column_of_the_summary_is_cut_off_in_a_narrow_terminal(make_entry, ranked_tables):
     values = {"bmre": 2.94, "helix_residual": 25502.0, "wasserstein": 5738.0, "correlation": 0.526}
     components = {name: {"value": value, "error": 0.01} for name, value in values.items()}
     entry = make_entry(title="ALICE track generators, defaults of the laptop preset", score=2853.0)
-    (table,) = tables([entry | {"components": components}])
+    (table,) = ranked_tables([entry | {"components": components}])
     shown = printed(table, width=80)
     assert "Correlation" in shown
     assert "0.526" in shown

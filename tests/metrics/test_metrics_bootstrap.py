@@ -6,7 +6,7 @@ import pytest
 from data_adapters.datasets import Dataset
 from data_adapters.events import Events
 from metrics import METRICS
-from metrics.bootstrap import bootstrap_weights, standard_error
+from metrics.bootstrap import bootstrap_weights, half_weights, standard_error
 from metrics.condition_bin import ConditionBin, Measurement
 from metrics.discrepancies.component import Metric
 from metrics.judge import Judge
@@ -125,3 +125,21 @@ def test_z_is_calibrated_on_full_simulation(dataset: Dataset, judge: Judge) -> N
     assert 0.4 < np.sqrt(np.mean(np.square(exchangeable))) < 1.4
     assert abs(np.mean(to_twin)) < 1
     assert np.max(np.abs(to_twin)) < 3
+
+
+def test_halves_keep_half_of_the_independent_units():
+    bins = [np.arange(10), np.arange(10, 31)]
+    alone = half_weights(bins, np.arange(31), 50, seed=0)
+    assert [set(rows.sum(axis=1)) for rows in alone] == [{5.0}, {10.0}]
+    assert {0.0, 1.0} == set(np.unique(np.concatenate(alone, axis=1)))
+    units = np.arange(31) // 2  # pairs, one of which lies in both bins
+    together = np.concatenate(half_weights(bins, units, 50, seed=0), axis=1)
+    assert (together[:, 0] == together[:, 1]).all()
+    assert len({tuple(row) for row in together}) > 40
+
+
+def test_a_bin_that_would_lose_all_keeps_all():
+    bins = [np.arange(2), np.arange(2, 8)]
+    units = np.array([0, 0, 1, 1, 2, 2, 3, 3])
+    (first, _) = half_weights(bins, units, 50, seed=0)
+    assert (first == 1).all()

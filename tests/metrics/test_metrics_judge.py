@@ -9,7 +9,7 @@ import pytest
 from data_adapters.events import Events, InvalidEvents
 from metrics import FAULTS, METRICS
 from metrics.discrepancies.component import Metric
-from metrics.judge import Judge
+from metrics.judge import HALF_SPLITS, Judge
 
 
 def test_identical_samples_are_perfect(judge: Judge, reference: Events) -> None:
@@ -76,6 +76,23 @@ def test_excess_is_paired(judge: Judge, twin: Events) -> None:
     assert floor is not None
     assert judgement.excess.value == pytest.approx(judgement.score.value - floor.score.value)
     assert judgement.excess.error < 0.8 * np.hypot(judgement.score.error, floor.score.error)
+
+
+def test_resampled_scores_are_those_of_the_errors(judge: Judge, twin: Events) -> None:
+    """Their spread is the error of the score, and the spread of their differences that of a difference."""
+    shifted = FAULTS["energy_scale"].inject(twin)
+    (one, halves), (other, _) = judge.resampled_scores(shifted), judge.resampled_scores(twin.response)
+    assert one.std(ddof=1) == pytest.approx(judge.judge(shifted, reported=False).score.error)
+    assert (one - other).std(ddof=1) == pytest.approx(judge.difference(shifted, twin.response).error)
+    assert len(halves) == HALF_SPLITS
+    assert abs(halves.mean() - judge.judge(shifted, errors=False).score.value) < 5 * one.std()
+    assert halves.std() > 0
+
+
+def test_two_judges_resample_alike(judge: Judge, reference: Events, twin: Events) -> None:
+    another = Judge(judge.scorecard, reference, None, replicas=len(judge.resampled_scores(twin.response)[0]))
+    for here, there in zip(judge.resampled_scores(twin.response), another.resampled_scores(twin.response), strict=True):
+        assert here == pytest.approx(there)
 
 
 def test_difference_is_paired_and_changes_sign(judge: Judge, twin: Events) -> None:

@@ -26,8 +26,9 @@ def entry(name: str, dataset: str, kind: str, study: str = "atlas-gan") -> dict[
         "study": {"name": study, "directory": "001"},
         "model": {"name": study if kind == "model" else "mean-shower"},
         "detector": dataset,
-        "scorecard": {"identity": "a"},
-        "dataset": {"sha256": dataset},
+        "seeds": [],
+        "scorecard": {"identity": "a", "name": "v1", "version": 1},
+        "dataset": {"sha256": dataset, "num_events": 10},
         "preset": "laptop",
     }
 
@@ -73,7 +74,7 @@ def test_the_champion_tells_how_many_trials_were_compared(champion: dict[str, An
         scorecard_name="atlas-photons-v1",
         base=None,
     )
-    ledger: Any = SimpleNamespace(ended=[None] * 7)
+    ledger: Any = SimpleNamespace(ended=[(None, SimpleNamespace(seconds=36.0))] * 7)
     best: Any = SimpleNamespace(config=champion)
     plans = final.final_plans(plan, ledger, best)
     assert {entry.title.split(", ")[1]: entry.study.trials_compared for entry in plans} == expected
