@@ -18,11 +18,16 @@ class Row:
     Attributes:
         in_pareto_set: Whether no other ranked entry is as good in the score and in the time of generating a shower, and
             better in one of them. Values are compared, not their errors.
+        remark: Why an entry has no rank; empty where that follows from its status.
+        difference: Its paired difference of the score to the leader: ``value``, ``lower``, ``upper``,
+            ``p_value_adjusted``; None of the leader, and where nothing was compared.
     """
 
     rank: int | None
     entry: JsonObject
     in_pareto_set: bool = False
+    remark: str = ""
+    difference: JsonObject | None = None
 
 
 @dataclass(frozen=True)
