@@ -14,7 +14,6 @@ FIELD = re.compile(r"^(title|version):[ \t]*(.+?)[ \t]*$", re.MULTILINE)
 AUTHORS = re.compile(r"^authors:\n((?:[ \t]+.*\n)+)", re.MULTILINE)
 AUTHOR = re.compile(r"name:[ \t]*(.+?)[ \t]*$", re.MULTILINE)
 PACKAGE = "fastsim-arena"
-OWN_SOURCES = ("", "none")
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def software() -> Software:
 
 
 def citation(entry: JsonObject) -> str:
-    """What one writes for an entry: software with the version that judged it, entry, detector, and the model's paper."""
+    """What one writes for an entry: the software with its version, the entry, and the paper of its model."""
     of = software()
     version = entry["provenance"]["versions"].get(PACKAGE) or of.version
     words = [f"{of.authors}: {of.title}{f', version {version}' if version else ''}"]

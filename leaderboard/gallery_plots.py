@@ -16,7 +16,7 @@ from leaderboard.svg_axes import Axis, Frame, dots, drawing, path, short, text
 
 SAMPLES = {"reference": "full simulation", "generated": "generated"}
 DECADES = 4.0  # of the colours; the records leave out what lies below
-STATION_SIDE, STATION_ROOM = 168.0, 14.0
+STATION_SIDE, STATION_ROOM = 168.0, 20.0
 LEFT, TOP, BOTTOM = 52.0, 40.0, 44.0
 TRACK_SIDE, TRACK_GAP = 200.0, 62.0
 TRACK_MARGIN = 0.06  # of the range of the points
@@ -56,8 +56,8 @@ def station_svgs(gallery: JsonObject, event: Event) -> list[str]:
             Axis(float(cells.column_edges[0]), float(cells.column_edges[-1]), left, left + STATION_SIDE),
             Axis(float(cells.row_edges[0]), float(cells.row_edges[-1]), TOP + STATION_SIDE, TOP),
         )
-        content += [text(left, TOP - 8, title, size=11), _discs(_image(view, event[role]), cells, frame, scale)]
-        content += [frame.ticks(4, 4, name_y=left == LEFT)]
+        content += [text(left, TOP - 8, title, size=11), _discs(_image(view, event[role][0]), cells, frame, scale)]
+        content += [frame.ticks(4, 4, name_y=left == LEFT, size=11)]
         content += [text(left + STATION_SIDE / 2, TOP + STATION_SIDE + 36, cells.column_label, "m", size=11)]
         left += STATION_SIDE + STATION_ROOM
     content += [text(14, TOP + STATION_SIDE / 2, cells.row_label, "m", size=11, upright=True)]
@@ -76,7 +76,7 @@ def track_svgs(gallery: JsonObject, event: Event) -> list[str]:
     left = LEFT
     for name, other, points, equal in panels:
         frame = _frame(points, left, equal=equal)
-        content += [frame.ticks(4, 4)]
+        content += [frame.ticks(4, 4, size=11)]
         for role, style in (("reference", "dr"), ("generated", "dc")):
             x, y = points[role]
             content += [path(style, dots(frame.x(x), frame.y(y)))]

@@ -14,8 +14,8 @@ from leaderboard.svg_axes import Axis, Frame, drawing, fitting, path, picture, s
 
 LEVELS = 64  # colours of an image; finer ones nobody tells apart
 AMOUNTS, DIFFERENCES = "cividis", "PuOr"
-SIDE, GAP, LEFT, TOP, BOTTOM = 116.0, 12.0, 58.0, 40.0, 44.0
-BAR_WIDTH, BAR_ROOM = 9.0, 58.0
+SIDE, GAP, LEFT, TOP, BOTTOM = 116.0, 20.0, 56.0, 40.0, 44.0
+BAR_WIDTH, BAR_ROOM = 9.0, 56.0
 FLATTEST, STEEPEST = 0.6, 1.4  # height over width of an image
 MOST_NUMBERS = 9  # observables of which correlations are also written as numbers
 CELL, NAMES_ROOM = 21.0, 8.0
@@ -101,14 +101,12 @@ def image_row(title: str, cells: Cells, groups: Sequence[Group], label: str) -> 
             frame = _frame(cells, left, height)
             box = (left, TOP, SIDE, height)
             levels = group.scale.levels(image)
-            content += [
-                f'<rect class="e" x="{short(left)}" y="{short(TOP)}" width="{SIDE:g}" height="{short(height)}"/>'
-            ]
+            content += [f'<path class="p" d="M{short(left)} {short(TOP)}h{SIDE:g}v{short(height)}h-{SIDE:g}z"/>']
             content += [picture(levels, group.scale.palette, box), text(left, TOP - 6, name, size=11)]
-            content += [frame.ticks(3, 3, name_y=left == LEFT)]
+            content += [frame.ticks(3, 3, name_y=left == LEFT, size=11)]
             content += [text(left + SIDE / 2, TOP + height + 36, cells.column_label, "m", size=11)]
             left += SIDE + GAP
-        content += [colour_bar(group.scale, left - GAP + 6, TOP, height)]
+        content += [colour_bar(group.scale, left - GAP + 8, TOP, height)]
         left += BAR_ROOM
     content += [text(16, TOP + height / 2, cells.row_label, "m", size=11, upright=True)]
     content += [text(4, 14, title, "t", size=fitting(title, 13, left - 8))]
@@ -122,9 +120,9 @@ def colour_bar(scale: Scale, left: float, top: float, height: float) -> str:
     right = left + BAR_WIDTH
     bar = picture(np.arange(LEVELS)[:, None], scale.palette, (left, top, BAR_WIDTH, height))
     marks = "".join(f"M{short(right)} {short(y)}h3" for y in axis(places))
-    numbers = [text(right + 5, y + 3.5, name, size=10) for y, name in zip(axis(places), names, strict=True)]
+    numbers = [text(right + 5, y + 3.5, name, size=11) for y, name in zip(axis(places), names, strict=True)]
     words = " ".join(part for part in (factor, scale.unit) if part)
-    above = [text(left, top - 6, words, size=fitting(words, 10, BAR_ROOM - 8) or 10)] if words else []
+    above = [text(left, top - 6, words, size=fitting(words, 11, BAR_ROOM - 4) or 11)] if words else []
     return "".join([bar, path("a", marks), *numbers, *above])
 
 
@@ -148,7 +146,7 @@ def correlation_row(names: Sequence[str], groups: Sequence[Group], label: str) -
             content += [picture(group.scale.levels(matrix)[::-1], group.scale.palette, box)]
             if len(names) <= MOST_NUMBERS:
                 content += _numbers(matrix, group.scale, left)
-            left += side + GAP + 6
+            left += side + GAP
         content += [colour_bar(group.scale, left - GAP, TOP, side)]
         left += BAR_ROOM
     return drawing(left, TOP + side + 8, label, content)
@@ -162,7 +160,7 @@ def _numbers(matrix: Array, scale: Scale, left: float) -> list[str]:
         text(
             left + CELL * (column + 0.5),
             TOP + CELL * (row + 0.5) + 3,
-            _hundredths(matrix[row, column]),
+            _hundredths(float(matrix[row, column])),
             "m n" if dark[row, column] else "m",
             size=8.5,
         )

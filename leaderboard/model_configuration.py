@@ -34,7 +34,7 @@ def configuration_rows(entry: JsonObject, study: Mapping[str, Any] | None) -> li
 
 
 def learned_by_parameter(study: Mapping[str, Any] | None) -> dict[str, JsonObject]:
-    """What a search learned, by hyperparameter; empty for records of earlier versions. Rows that lack a key are left out."""
+    """What a search learned, by hyperparameter; nothing from records of earlier versions, and rows without a key."""
     rows = (study or {}).get("learned") or []
     return {
         str(row["parameter"]): {

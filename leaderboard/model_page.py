@@ -105,7 +105,8 @@ def _gallery(gallery: JsonObject | None) -> JsonObject | None:
         {"label": event["label"], "told": event["told"], "svgs": [drawn(plot) for plot in event_svgs(gallery, event)]}
         for event in gallery["events"]
     ]
-    return {**gallery, "events": events} if any(event["svgs"] for event in events) else None
+    most = max((len(event["svgs"]) for event in events), default=0)
+    return {**gallery, "events": events, "one_drawing": most == 1} if most else None
 
 
 def _component_rows(entry: JsonObject) -> list[JsonObject]:

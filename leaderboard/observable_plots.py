@@ -16,6 +16,7 @@ from leaderboard.records import JsonObject
 from leaderboard.rendering import svg
 
 OPEN_ENERGY_MEV = 65_536.0  # where the paper shows its distributions
+SMALLEST_P_VALUE = 1e-300  # below, double precision has nothing but 0
 UNLIKELY = 0.01  # p-values below are counted beside each energy
 SMALLEST_SCALE = 0.1  # of differences between correlations: less is noise, and looks like it
 
@@ -70,7 +71,7 @@ def by_bin(records: Sequence[JsonObject]) -> list[dict[str, Any]]:
 def _ratio_plot(histogram: Histogram) -> dict[str, Any]:
     caption = (
         f"χ² / ndf = {text.significant(histogram['chi2'])} / {histogram['ndf']}, "
-        f"p = {text.significant(histogram['p_value'], 2)}"
+        f"p {'=' if histogram['p_value'] else '<'} {text.significant(histogram['p_value'] or SMALLEST_P_VALUE, 2)}"
     )
     label = f"{histogram['title']} at {bin_label(histogram)}, full simulation and generated, and their ratio"
     return {"svg": drawn(ratio_svg(panel(histogram), label)), "caption": caption}
@@ -99,7 +100,8 @@ def panel(histogram: Histogram) -> plots.Panel:
 
 
 def _with_unit(label: str, unit: str) -> str:
-    return label if unit in ("", "1") else f"{label} [{unit}]"
+    """Without the unit of a logarithm, which the label names itself."""
+    return label if unit in ("", "1") or unit.startswith("log") else f"{label} [{unit}]"
 
 
 def response_plot(curve: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,7 +127,8 @@ def _furthest(curve: Mapping[str, Any]) -> str:
     spread = float(np.hypot(errors[0][index], errors[1][index]))
     deviation = float(generated[index] - reference[index])
     worth = f", {text.significant(abs(deviation) / spread, 2)} standard errors" if spread else ""
-    return f"Furthest from full simulation at {text.gev(energy[index])}: {text.signed(100 * float(relative[index]))} %{worth}"
+    percent = text.signed(100 * float(relative[index]))
+    return f"Furthest from full simulation at {plots.energy_label(float(energy[index]))}: {percent} %{worth}"
 
 
 def mean_showers(images: Sequence[JsonObject], *, all_of_them: bool = True) -> list[dict[str, Any]]:
@@ -167,7 +170,8 @@ def layer_title(layer: Mapping[str, Any]) -> str:
     """Name of a layer with its depth where that is known; of a projection its axes."""
     name = str(layer["layer"])
     if ", " in name:
-        return f"Sum over all but {name.replace(', ', ' and ')}"
+        across, upwards = name.split(", ", 1)
+        return f"{upwards} against {across}"
     depth = layer.get("depth_x0")
     return name.capitalize() if depth is None else f"{name.capitalize()}, at {text.significant(depth)} X₀"
 

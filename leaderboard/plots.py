@@ -148,12 +148,23 @@ def compact(svg: str) -> str:
     return re.sub(r"<g></g>", "", re.sub(r"<g><(path|use)([^<>]*)/></g>", r"<\1\2/>", svg))
 
 
+def energy_unit(energy_mev: float) -> tuple[str, float]:
+    """GeV or EeV, whichever suits an energy [MeV], and how many MeV it is."""
+    return ("EeV", MEV_PER_EEV) if energy_mev > SMALLEST_IN_EEV * MEV_PER_EEV else ("GeV", 1000.0)
+
+
+def energy_label(energy_mev: float) -> str:
+    """An energy given in MeV with three significant digits and the unit that suits it."""
+    unit, mev = energy_unit(energy_mev)
+    return f"{text.significant(energy_mev / mev, 3)} {unit}"
+
+
 @styled
 def curve_figure(curve: Curve, title: str, y_label: str) -> Figure:
     """A quantity against the incident energy for each sample; below, its ratio to the first one."""
     figure = Figure(figsize=(5.2, 3.7), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (2.4, 1)})
-    unit, mev = ("EeV", MEV_PER_EEV) if curve.energies.min() > SMALLEST_IN_EEV * MEV_PER_EEV else ("GeV", 1000)
+    unit, mev = energy_unit(float(curve.energies.min()))
     energies = curve.energies / mev
     reference = next(iter(curve.samples.values()))
     lower.axhline(1, color=MUTED, linewidth=0.8, zorder=0)

@@ -25,7 +25,7 @@ from leaderboard.svg_axes import (
 
 RATIO_LIMITS = (0.4, 1.6)
 WIDTH, HEIGHT = 346, 306
-LEFT, RIGHT, TOP, MIDDLE, BELOW, BOTTOM = 66, 334, 24, 186, 198, 262
+LEFT, RIGHT, TOP, MIDDLE, BELOW, BOTTOM = 66, 328, 24, 186, 198, 262
 EQUAL_FACTORS = 1e-3  # edges are written with six digits
 CROWDED = 60  # bins beyond which points are drawn smaller
 
@@ -89,10 +89,8 @@ def _above(panel: Panel, frame: Frame, size: str) -> list[str]:
         path("g", bars(centres, y(_low(generated)), y(_high(generated)))),
         path(f"d{size}", dots(centres, y(generated.values))),
         frame.ticks(5, 4, name_x=False),
-        text(LEFT, 14, panel.title, "t", size=fitting(panel.title, 12, RIGHT - LEFT + 8)),
-        text(
-            16, (TOP + MIDDLE) / 2, panel.y_label, "m", size=fitting(panel.y_label, 11, MIDDLE - TOP + 16), upright=True
-        ),
+        text(LEFT, 14, panel.title, "t", size=fitting(panel.title, 12, RIGHT - LEFT + 16)),
+        text(16, (TOP + MIDDLE) / 2, panel.y_label, "m", size=fitting(panel.y_label, 11, MIDDLE - TOP), upright=True),
     ]
 
 
@@ -113,7 +111,7 @@ def _below(panel: Panel, frame: Frame, size: str) -> list[str]:
         path("v", triangles(centres[found.values > high], BELOW + 8, upwards=True)),
         path("v", triangles(centres[found.values < low], BOTTOM - 8, upwards=False)),
         frame.ticks(5, 3),
-        text((LEFT + RIGHT) / 2, HEIGHT - 9, panel.x_label, "m", size=fitting(panel.x_label, 12, RIGHT - LEFT + 40)),
+        text((LEFT + RIGHT) / 2, HEIGHT - 9, panel.x_label, "m", size=fitting(panel.x_label, 12, RIGHT - LEFT + 30)),
         text(16, (BELOW + BOTTOM) / 2, "ratio", "m", upright=True),
     ]
 

@@ -21,9 +21,11 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
 TICK, LABEL_GAP = 4, 7
+LETTER = 0.61  # mean width over height of the letters of wide fonts
 LARGEST_PLAIN, SMALLEST_PLAIN = 1e5, 1e-3
+LOWEST_PLAIN, HIGHEST_PLAIN = -3, 5  # powers of ten that are written out
 FEW_DECADES = 2.0
-NICE_STEPS = [1, 2, 2.5, 5, 10]
+NICE_STEPS = [1, 2, 5, 10]
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Array = NDArray[np.float64]
@@ -57,8 +59,10 @@ class Frame:
     x: Axis
     y: Axis
 
-    def ticks(self, across: int, upwards: int, *, name_x: bool = True, name_y: bool = True) -> str:
-        """Both axes with their ticks, and the numbers of those that are named."""
+    def ticks(
+        self, across: int, upwards: int, *, name_x: bool = True, name_y: bool = True, size: float | None = None
+    ) -> str:
+        """Both axes with their ticks, and the numbers of those that are named, in letters of a size [px]."""
         places, names, factor = self.x.ticks(across)
         heights, height_names, height_factor = self.y.ticks(upwards)
         bottom, left = self.y.start, self.x.start
@@ -68,10 +72,12 @@ class Frame:
         axes = f"M{short(left)} {short(self.y.stop)}V{short(bottom)}H{short(self.x.stop)}"
         parts = [f'<path class="a" d="{axes}{marks}"/>']
         if name_x:
-            parts += [text(x, bottom + TICK + 12, name, "m") for x, name in zip(xs, names, strict=True)]
+            parts += [text(x, bottom + TICK + 12, name, "m", size=size) for x, name in zip(xs, names, strict=True)]
             parts += [text(self.x.stop, bottom + TICK + 25, factor, "e")] if factor else []
         if name_y:
-            parts += [text(left - LABEL_GAP, y + 4, name, "e") for y, name in zip(ys, height_names, strict=True)]
+            parts += [
+                text(left - LABEL_GAP, y + 4, name, "e", size=size) for y, name in zip(ys, height_names, strict=True)
+            ]
             parts += [text(left + 4, self.y.stop + 4, height_factor)] if height_factor else []
         return "".join(parts)
 
@@ -98,7 +104,7 @@ def text(x: float, y: float, words: str, style: str = "", *, size: float | None 
 
 def fitting(words: str, size: float, width: float) -> float | None:
     """Size of the letters [px] at which a text is no wider than the room; None if it fits at ``size``."""
-    wide = 0.54 * size * len(words)
+    wide = LETTER * size * len(words)
     return None if wide <= width else max(7.5, size * width / wide)
 
 
@@ -145,9 +151,7 @@ def dots(x: Array, y: Array) -> str:
 
 def line(x: Array, y: Array) -> str:
     """A polyline [px]."""
-    return "".join(
-        f"{'L' if index else 'M'}{short(a)} {short(b)}" for index, (a, b) in enumerate(zip(x, y, strict=True))
-    )
+    return "M" + "L".join(f"{short(a)} {short(b)}" for a, b in zip(x, y, strict=True))
 
 
 def triangles(x: Iterable[float], y: float, *, upwards: bool) -> str:
@@ -199,7 +203,7 @@ def drawing(width: float, height: float, label: str, content: Sequence[str]) -> 
 
 def decade(exponent: int) -> str:
     """A power of ten: 0.01, 1, 100, 10⁵."""
-    if -3 <= exponent <= 3:
+    if LOWEST_PLAIN <= exponent <= HIGHEST_PLAIN:
         return f"{10.0**exponent:g}"
     return f"10{str(exponent).translate(SUPERSCRIPTS)}"
 
@@ -234,7 +238,7 @@ def _log_ticks(low: float, high: float, number: int) -> tuple[Array, list[str], 
 def _log_name(place: float) -> str:
     exponent = int(np.floor(np.log10(place) + 1e-9))
     leading = round(place / 10.0**exponent)
-    if -3 <= exponent <= 3:
+    if LOWEST_PLAIN <= exponent <= HIGHEST_PLAIN:
         return f"{place:g}"
     power = decade(exponent)
     return power if leading == 1 else f"{leading}·{power}"

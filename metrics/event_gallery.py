@@ -57,7 +57,7 @@ class View:
         """What a response of shape (V,) holds there, shape (R, C)."""
         volume = response[self.grid.cells].reshape([axis.num_cells for axis in self.grid.axes])
         others = tuple(index for index in range(volume.ndim) if index not in (self.rows, self.columns))
-        summed = volume.sum(axis=others, dtype=np.float64)
+        summed = np.asarray(volume.sum(axis=others, dtype=np.float64), dtype=np.float64)
         return summed if self.rows < self.columns else summed.T
 
     def to_json(self, detector: Detector) -> dict[str, Any]:
@@ -188,10 +188,14 @@ DRAWN: dict[str, Callable[[Detector], Callable[[Response, Response], dict[str, A
 def _told(events: Events, row: int) -> str:
     """The conditions of an event that are single numbers, in words."""
     return ", ".join(
-        f"{condition.name.replace('_', ' ')} {quantity(float(events.conditions[condition.name][row]), condition.unit)}"
+        f"{condition.name.replace('_', ' ')} {_with_true_minus(events.conditions[condition.name][row], condition.unit)}"
         for condition in events.detector.conditions
         if condition.shape == ()
     )
+
+
+def _with_true_minus(value: float, unit: str) -> str:
+    return f"{'−' if value < 0 else ''}{quantity(abs(float(value)), unit)}"
 
 
 def _upright(grid: Grid, pair: tuple[int, int]) -> tuple[int, int]:

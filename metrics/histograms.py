@@ -266,13 +266,20 @@ def response_curves(
         for name, sample in samples.items()
     }
     plots = []
-    for index, (name, label) in enumerate((("mean", "Mean of E / E_inc"), ("resolution", "σ(E) / ⟨E⟩"))):
+    for index, (name, label) in enumerate((("mean", _mean_label(reference.detector)), ("resolution", "σ(E) / ⟨E⟩"))):
         plot: dict[str, Any] = {"quantity": name, "y_label": label, "energy_mev": _numbers(energies)}
         for sample, curve in curves.items():
             plot[sample] = None if curve is None else _numbers(curve[index][0])
             plot[f"{sample}_error"] = None if curve is None else _numbers(curve[index][1])
         plots.append(plot)
     return plots
+
+
+def _mean_label(detector: Detector) -> str:
+    """E / E_inc where both are energies, else what is divided by what, with the unit of the ratio."""
+    energy = detector.energy_condition
+    alike = energy is None or energy.unit == detector.unit
+    return "Mean of E / E_inc" if alike else f"Mean {over_energy(detector)}"
 
 
 def _response_curves(response: NDArray[np.float64], number: NDArray[np.intp]) -> tuple[Curve, Curve]:

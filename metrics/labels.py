@@ -31,5 +31,6 @@ def over_energy(detector: Detector) -> str:
     energy = detector.energy_condition
     if energy is None:
         return f"{detector.quantity} [{detector.unit}]"
-    title = f"{detector.quantity} / {energy.name.replace('_', ' ')}"
+    name = energy.name.replace("_", " ")
+    title = f"{detector.quantity} / {'that of the particles' if name == detector.quantity else name}"
     return title if energy.unit == detector.unit else f"{title} [{detector.unit}/{energy.unit}]"
