@@ -18,7 +18,7 @@ SIDE, GAP, LEFT, TOP, BOTTOM = 116.0, 20.0, 56.0, 40.0, 44.0
 BAR_WIDTH, BAR_ROOM = 9.0, 56.0
 FLATTEST, STEEPEST = 0.6, 1.4  # height over width of an image
 MOST_NUMBERS = 9  # observables of which correlations are also written as numbers
-CELL, NAMES_ROOM = 21.0, 8.0
+CELL, NAMES_ROOM = 25.0, 8.0
 DARK = 0.45  # luminance below which white letters are read better
 
 Array = NDArray[np.float64]
@@ -147,7 +147,7 @@ def correlation_row(names: Sequence[str], groups: Sequence[Group], label: str) -
             if len(names) <= MOST_NUMBERS:
                 content += _numbers(matrix, group.scale, left)
             left += side + GAP
-        content += [colour_bar(group.scale, left - GAP, TOP, side)]
+        content += [colour_bar(group.scale, left - GAP + 8, TOP, side)]
         left += BAR_ROOM
     return drawing(left, TOP + side + 8, label, content)
 
@@ -162,7 +162,7 @@ def _numbers(matrix: Array, scale: Scale, left: float) -> list[str]:
             TOP + CELL * (row + 0.5) + 3,
             _hundredths(float(matrix[row, column])),
             "m n" if dark[row, column] else "m",
-            size=8.5,
+            size=9,
         )
         for row, column in np.ndindex(matrix.shape)
         if row != column

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from leaderboard import text
 from leaderboard.records import JsonObject
 
 BATCH = re.compile(r"batch_(\d+)")
@@ -12,7 +13,8 @@ ONE_THREAD = "CPU, one thread"
 
 
 def timing_rows(cost: JsonObject) -> list[JsonObject]:
-    """One row a timing, larger batches later: ``on``, ``batch``, ``median`` and ``spread`` [ms a shower], ``speed_up``.
+    """One row a timing, larger batches later: ``on``, ``batch``, ``median`` and ``spread`` [ms a shower],
+    ``per_second`` in words, and ``speed_up``.
 
     ``speed_up`` is over the full simulation of an event on one core; None where nobody timed that.
     """
@@ -32,10 +34,10 @@ def _row(on: str, batch: int, timing: JsonObject, simulation_ms: Any) -> JsonObj
         "batch": batch,
         "median": median,
         "spread": timing.get("spread"),
+        "per_second": _two_digits(1000 / median) if median else None,
         "speed_up": simulation_ms / median if simulation_ms and median else None,
     }
 
 
-def searched_minutes(study: JsonObject | None) -> float | None:
-    """Wall time of the search that led to an entry; None where its record does not lie on the board."""
-    return None if study is None else study.get("minutes")
+def _two_digits(number: float) -> str:
+    return text.count(int(float(f"{number:.1e}"))) if number >= 10 else text.significant(number, 2)

@@ -171,7 +171,7 @@ def layer_title(layer: Mapping[str, Any]) -> str:
     name = str(layer["layer"])
     if ", " in name:
         across, upwards = name.split(", ", 1)
-        return f"{upwards} against {across}"
+        return f"{upwards if len(upwards) == 1 else upwards.capitalize()} against {across}"
     depth = layer.get("depth_x0")
     return name.capitalize() if depth is None else f"{name.capitalize()}, at {text.significant(depth)} X₀"
 

@@ -177,7 +177,7 @@ def curve_figure(curve: Curve, title: str, y_label: str) -> Figure:
         ):
             axes.errorbar(shifted, values, errors, fmt=marker, color=color, markersize=4, elinewidth=1, label=name)
     upper.set_title(title)
-    upper.set_ylabel(y_label)
+    upper.set_ylabel(y_label.replace(" [", "\n["))
     upper.legend()
     lower.set_ylabel("ratio")
     lower.set_xscale("log")

@@ -205,7 +205,11 @@ def decade(exponent: int) -> str:
     """A power of ten: 0.01, 1, 100, 10⁵."""
     if LOWEST_PLAIN <= exponent <= HIGHEST_PLAIN:
         return f"{10.0**exponent:g}"
-    return f"10{str(exponent).translate(SUPERSCRIPTS)}"
+    return f"10{_raised(exponent)}"
+
+
+def _raised(exponent: int) -> str:
+    return str(exponent).translate(SUPERSCRIPTS)
 
 
 @lru_cache(maxsize=4096)
@@ -222,7 +226,7 @@ def _ticks(low: float, high: float, number: int, logarithmic: bool) -> tuple[Arr
     scaled = np.where(places == 0, 0.0, places / 10.0**exponent)
     decimals = next((d for d in range(8) if np.allclose(scaled, np.round(scaled, d), atol=1e-9, rtol=1e-9)), 8)
     names = [f"{value:.{decimals}f}".replace("-", "−") for value in scaled]
-    return places, names, f"×{decade(exponent)}" if exponent else ""
+    return places, names, f"×10{_raised(exponent)}" if exponent else ""
 
 
 def _log_ticks(low: float, high: float, number: int) -> tuple[Array, list[str], str]:
