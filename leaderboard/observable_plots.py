@@ -170,7 +170,7 @@ def layer_title(layer: Mapping[str, Any]) -> str:
     """Name of a layer with its depth where that is known; of a projection its axes."""
     name = str(layer["layer"])
     if ", " in name:
-        across, upwards = name.split(", ", 1)
+        upwards, across = name.split(", ", 1)
         return f"{upwards if len(upwards) == 1 else upwards.capitalize()} against {across}"
     depth = layer.get("depth_x0")
     return name.capitalize() if depth is None else f"{name.capitalize()}, at {text.significant(depth)} X₀"
@@ -192,11 +192,13 @@ def correlations(records: Sequence[JsonObject], *, all_of_them: bool) -> list[di
 
 def _correlation_plot(record: JsonObject, label: str) -> Markup:
     reference, generated = (np.array(record[name], dtype=np.float64) for name in ("reference", "generated"))
+    names = [str(name).replace("_", " ") for name in record["observables"]]
+    if not reference.shape == generated.shape == (len(names), len(names)):
+        raise ValueError(f"matrices of {reference.shape} and {generated.shape} for {len(names)} observables")
     change = generated - reference
     groups = [
         Group({"full simulation": reference, "generated": generated}, Scale(-1.0, 1.0, "PuOr")),
         difference("difference", change, largest=max(SMALLEST_SCALE, float(np.abs(change).max()))),
     ]
-    names = [str(name).replace("_", " ") for name in record["observables"]]
     words = f"Correlations of the observables at {label}: full simulation, generated, difference"
     return drawn(correlation_row(names, groups, words))

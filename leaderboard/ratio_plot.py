@@ -81,6 +81,7 @@ def _above(panel: Panel, frame: Frame, size: str) -> list[str]:
     x, y = frame.x, frame.y
     edges, centres = x(panel.edges), x(centres_of(panel.edges))
     reference, generated = panel.reference, panel.generated
+    y_size = fitting(panel.y_label, 11, MIDDLE - TOP + 14)
     twin = "" if panel.twin is None else path("w", steps(edges, y(panel.twin.values)))
     return [
         path("b", bands(edges, y(_low(reference)), y(_high(reference)))),
@@ -90,7 +91,7 @@ def _above(panel: Panel, frame: Frame, size: str) -> list[str]:
         path(f"d{size}", dots(centres, y(generated.values))),
         frame.ticks(5, 4, name_x=False),
         text(LEFT, 14, panel.title, "t", size=fitting(panel.title, 12, RIGHT - LEFT + 16)),
-        text(16, (TOP + MIDDLE) / 2, panel.y_label, "m", size=fitting(panel.y_label, 11, MIDDLE - TOP), upright=True),
+        text(16, (TOP + MIDDLE) / 2, panel.y_label, "m", size=y_size, upright=True),
     ]
 
 

@@ -51,7 +51,7 @@ class View:
     @property
     def name(self) -> str:
         rows, columns = self.axes
-        return self.grid.prefix.removesuffix("_") or f"{columns.name}, {rows.name}"
+        return self.grid.prefix.removesuffix("_") or f"{rows.name}, {columns.name}"
 
     def image(self, response: NDArray[np.floating]) -> NDArray[np.float64]:
         """What a response of shape (V,) holds there, shape (R, C)."""
