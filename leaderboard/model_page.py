@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +13,6 @@ from markupsafe import Markup
 from leaderboard import plots, text
 from leaderboard.citation import citation
 from leaderboard.gallery_plots import event_svgs
-from leaderboard.loss_plots import loss_svgs
 from leaderboard.model_configuration import configuration_rows
 from leaderboard.model_cost import timing_rows
 from leaderboard.observable_plots import correlations, drawn, energies, mean_showers, response_plot
@@ -21,6 +20,7 @@ from leaderboard.ranking import Row
 from leaderboard.records import InvalidEntry, JsonObject
 from leaderboard.rendering import render, svg
 from leaderboard.studies import StudyRecord
+from leaderboard.training_plots import loss_svgs, score_svg
 
 
 def render_model(row: Row, observables: JsonObject, study: StudyRecord | None = None) -> str:
@@ -41,6 +41,7 @@ def model_context(row: Row, observables: JsonObject, study: StudyRecord | None =
     """What the template of the page is filled with."""
     entry = row.entry
     is_model = entry["kind"] == "model"
+    training = score_svg(observables.get("training", []))
     return {
         "entry": entry,
         "standing": _standing(row),
@@ -62,7 +63,7 @@ def model_context(row: Row, observables: JsonObject, study: StudyRecord | None =
         "mean_showers": mean_showers(observables.get("images", []), all_of_them=is_model),
         "gallery": _gallery(observables.get("gallery")),
         "correlations": correlations(observables.get("correlations", []), all_of_them=is_model),
-        "training_plot": _training_plot(observables.get("training", [])),
+        "training_plot": None if training is None else drawn(training),
         "loss_plots": [drawn(plot) for plot in loss_svgs(observables.get("training", []))],
         "timings": timing_rows(entry["cost"]) if entry["cost"] else [],
         "citation": citation(entry),
@@ -165,19 +166,3 @@ def _quantiles(distances: Mapping[str, float]) -> plots.Quantiles:
     ordered = sorted((float(share), distance) for share, distance in distances.items())
     shares, values = np.array(ordered, dtype=np.float64).T
     return plots.Quantiles(shares, values)
-
-
-def _training_plot(training: Sequence[Mapping[str, Any]]) -> Markup | None:
-    curves = [
-        plots.TrainingCurve(
-            label=f"seed {seed['seed']}",
-            epochs=np.array([record["epoch"] for record in seed["history"]], dtype=np.float64),
-            scores=np.array([record["score"] for record in seed["history"]], dtype=np.float64),
-            best_epoch=seed["best_epoch"],
-        )
-        for seed in training
-        if len(seed["history"]) > 1
-    ]
-    if not curves:
-        return None
-    return svg(plots.training_figure(curves), "Validation score against epoch")

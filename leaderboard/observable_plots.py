@@ -13,7 +13,7 @@ from leaderboard import plots, text
 from leaderboard.image_plots import Cells, Group, Scale, amounts, correlation_row, difference, image_row
 from leaderboard.ratio_plot import ratio_svg
 from leaderboard.records import JsonObject
-from leaderboard.rendering import svg
+from leaderboard.response_curves import furthest, response_svg
 
 OPEN_ENERGY_MEV = 65_536.0  # where the paper shows its distributions
 SMALLEST_P_VALUE = 1e-300  # below, double precision has nothing but 0
@@ -106,29 +106,7 @@ def _with_unit(label: str, unit: str) -> str:
 
 def response_plot(curve: Mapping[str, Any]) -> dict[str, Any]:
     """Mean or resolution of the response against the incident energy, and where it is furthest from full simulation."""
-    names = {"reference": "full simulation", "generated": "generated", "floor": "simulated again"}
-    samples = {
-        title: plots.Series(np.array(curve[name], dtype=np.float64), np.array(curve[f"{name}_error"], dtype=np.float64))
-        for name, title in names.items()
-        if curve[name] is not None
-    }
-    title = {"mean": "Mean response", "resolution": "Energy resolution"}.get(curve["quantity"], curve["quantity"])
-    values = np.array(curve["energy_mev"], dtype=np.float64)
-    figure = plots.curve_figure(plots.Curve(values, samples), title, curve["y_label"])
-    return {"svg": svg(figure, f"{title} against the incident energy"), "caption": _furthest(curve)}
-
-
-def _furthest(curve: Mapping[str, Any]) -> str:
-    """The largest relative deviation of the generated sample, in words."""
-    names = ("energy_mev", "reference", "generated", "reference_error", "generated_error")
-    energy, reference, generated, *errors = (np.array(curve[name], dtype=np.float64) for name in names)
-    relative = np.divide(generated - reference, reference, out=np.zeros_like(reference), where=reference > 0)
-    index = int(np.abs(relative).argmax())
-    spread = float(np.hypot(errors[0][index], errors[1][index]))
-    deviation = float(generated[index] - reference[index])
-    worth = f", {text.significant(abs(deviation) / spread, 2)} standard errors" if spread else ""
-    percent = text.signed(100 * float(relative[index]))
-    return f"Furthest from full simulation at {plots.energy_label(float(energy[index]))}: {percent} %{worth}"
+    return {"svg": drawn(response_svg(curve)), "caption": furthest(curve)}
 
 
 def mean_showers(images: Sequence[JsonObject], *, all_of_them: bool = True) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.ticker import NullFormatter
 from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
 
@@ -27,12 +27,9 @@ from leaderboard import text
 from leaderboard.records import JsonObject
 
 REFERENCE, GENERATED, TWIN, MUTED = "#4d4d4d", "#D55E00", "#0072B2", "#8a8a8a"
-CURVE_STYLES = ((REFERENCE, "s"), (GENERATED, "o"), (TWIN, "^"))
 DISTANCE_STYLES = ((GENERATED, "o"), (REFERENCE, "s"), (TWIN, "^"))
 SERIES_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 WIDE_RANGE = 20  # largest over smallest score above which the axis is logarithmic
-MEV_PER_EEV = 1e12
-SMALLEST_IN_EEV = 0.1
 STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",  # text stays text: small files, and legible to search and screen readers
     "svg.hashsalt": "fastsim-arena",
@@ -79,24 +76,6 @@ class Panel:
     reference: Series
     generated: Series
     twin: Series | None
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Quantities against the incident energy [MeV], one Series of length E for each sample."""
-
-    energies: Array
-    samples: dict[str, Series]
-
-
-@dataclass(frozen=True)
-class TrainingCurve:
-    """Validation score of one seed at the epochs where it was computed."""
-
-    label: str
-    epochs: Array
-    scores: Array
-    best_epoch: int | None
 
 
 @dataclass(frozen=True)
@@ -148,45 +127,6 @@ def compact(svg: str) -> str:
     return re.sub(r"<g></g>", "", re.sub(r"<g><(path|use)([^<>]*)/></g>", r"<\1\2/>", svg))
 
 
-def energy_unit(energy_mev: float) -> tuple[str, float]:
-    """GeV or EeV, whichever suits an energy [MeV], and how many MeV it is."""
-    return ("EeV", MEV_PER_EEV) if energy_mev > SMALLEST_IN_EEV * MEV_PER_EEV else ("GeV", 1000.0)
-
-
-def energy_label(energy_mev: float) -> str:
-    """An energy given in MeV with three significant digits and the unit that suits it."""
-    unit, mev = energy_unit(energy_mev)
-    return f"{text.significant(energy_mev / mev, 3)} {unit}"
-
-
-@styled
-def curve_figure(curve: Curve, title: str, y_label: str) -> Figure:
-    """A quantity against the incident energy for each sample; below, its ratio to the first one."""
-    figure = Figure(figsize=(5.2, 3.7), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (2.4, 1)})
-    unit, mev = energy_unit(float(curve.energies.min()))
-    energies = curve.energies / mev
-    reference = next(iter(curve.samples.values()))
-    lower.axhline(1, color=MUTED, linewidth=0.8, zorder=0)
-    for index, (name, series) in enumerate(curve.samples.items()):
-        color, marker = CURVE_STYLES[index]
-        shifted = energies * (1 + 0.04 * (index - 1))  # side by side, so that error bars do not hide each other
-        for axes, (values, errors) in (
-            (upper, (series.values, series.errors)),
-            (lower, _ratio(series, reference)),
-        ):
-            axes.errorbar(shifted, values, errors, fmt=marker, color=color, markersize=4, elinewidth=1, label=name)
-    upper.set_title(title)
-    upper.set_ylabel(y_label.replace(" [", "\n["))
-    upper.legend()
-    lower.set_ylabel("ratio")
-    lower.set_xscale("log")
-    lower.set_xticks(energies, [text.significant(energy, 3 if energy >= 100 else 2) for energy in energies])
-    lower.xaxis.set_minor_locator(NullLocator())
-    lower.set_xlabel(f"incident energy [{unit}]")
-    return figure
-
-
 @styled
 def score_figure(rows: Sequence[tuple[str, JsonObject]], floor: JsonObject | None) -> Figure:
     """Score with its error of each labelled entry, best at the top, with the full-simulation floor as a line."""
@@ -224,28 +164,6 @@ def score_figure(rows: Sequence[tuple[str, JsonObject]], floor: JsonObject | Non
 
 
 @styled
-def training_figure(curves: Sequence[TrainingCurve]) -> Figure:
-    """Validation score against epoch for each seed; the checkpoint that was taken is circled."""
-    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
-    axes = figure.subplots()
-    for index, curve in enumerate(curves):
-        color = SERIES_COLORS[index % len(SERIES_COLORS)]
-        axes.plot(curve.epochs, curve.scores, color=color, linewidth=1.1, marker=".", markersize=3, label=curve.label)
-        chosen = curve.epochs == curve.best_epoch
-        axes.plot(curve.epochs[chosen], curve.scores[chosen], "o", color=color, markersize=8, fillstyle="none")
-    axes.set_title("Validation score while training (circle: checkpoint taken)")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("score")
-    if _far_apart([float(score) for curve in curves for score in curve.scores]):
-        axes.set_yscale("log")
-        _plain_numbers(axes.yaxis)
-    else:
-        axes.set_ylim(bottom=0)
-    axes.legend()
-    return figure
-
-
-@styled
 def distance_figure(curves: Mapping[str, Quantiles], x_label: str) -> Figure:
     """Share of events whose nearest event is closer than a distance, for each labelled set of distances.
 
@@ -266,13 +184,6 @@ def distance_figure(curves: Mapping[str, Quantiles], x_label: str) -> Figure:
     axes.set_ylim(0, 1)
     axes.legend(loc="upper left")
     return figure
-
-
-def _ratio(series: Series, reference: Series) -> tuple[Array, Array]:
-    known = reference.values > 0
-    values = np.divide(series.values, reference.values, out=np.full_like(series.values, np.nan), where=known)
-    errors = np.divide(series.errors, reference.values, out=np.full_like(series.values, np.nan), where=known)
-    return values, errors
 
 
 def _far_apart(scores: Sequence[float]) -> bool:

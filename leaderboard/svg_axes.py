@@ -149,6 +149,12 @@ def dots(x: Array, y: Array) -> str:
     return "".join(f"M{short(a)} {short(b)}h0" for a, b in zip(x, y, strict=True) if not np.isnan(a + b))
 
 
+def squares(x: Array, y: Array) -> str:
+    """Points as squares [px]."""
+    places = zip(x, y, strict=True)
+    return "".join(f"M{short(a - 3)} {short(b - 3)}h6v6h-6z" for a, b in places if not np.isnan(a + b))
+
+
 def line(x: Array, y: Array) -> str:
     """A polyline [px]."""
     return "M" + "L".join(f"{short(a)} {short(b)}" for a, b in zip(x, y, strict=True))

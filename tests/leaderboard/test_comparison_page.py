@@ -4,22 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
-from leaderboard import plots
 from leaderboard.comparison import HEADER, WHOLE_SAMPLE_HEADER
 from leaderboard.comparison_page import render_comparison
 from leaderboard.text import signed_with_error
-
-
-def test_energies_of_air_showers_are_in_eev() -> None:
-    series = plots.Series(np.ones(2), np.ones(2) * 0.1)
-    for energies, unit in (([1e12, 1e14], "EeV"), ([1e3, 5e5], "GeV")):
-        figure = plots.curve_figure(plots.Curve(np.array(energies), {"full simulation": series}), "t", "y")
-        assert figure.axes[1].get_xlabel() == f"incident energy [{unit}]"
-        assert "e+" not in "".join(label.get_text() for label in figure.axes[1].get_xticklabels())
-
 
 # ---------------------------------------------------------------- the page
 

@@ -14,7 +14,6 @@ import pytest
 from leaderboard.citation import citation, software
 from leaderboard.gallery_plots import event_svgs
 from leaderboard.image_plots import Cells, Scale
-from leaderboard.loss_plots import loss_svgs
 from leaderboard.model_configuration import configuration_rows, top_of
 from leaderboard.model_cost import timing_rows
 from leaderboard.model_page import mlflow_access, render_model
@@ -22,7 +21,9 @@ from leaderboard.observable_plots import layer_title
 from leaderboard.pages import build_pages, study_of
 from leaderboard.ranking import Row
 from leaderboard.records import write_entry
+from leaderboard.response_curves import furthest, response_svg
 from leaderboard.studies import write_study
+from leaderboard.training_plots import loss_svgs, score_svg
 
 Make = Callable[..., dict[str, Any]]
 SCRIPT = "<script>alert('x')</script>"
@@ -269,6 +270,36 @@ def test_losses_have_a_line_a_seed(make_observables: Make) -> None:
     assert all(f'class="s s{seed}"' in critic for seed in range(3))
     history = [{"epoch": 1, "losses": {"critic": 1.0}, "score": 1.0}]
     assert loss_svgs([{"seed": 0, "best_epoch": 1, "history": history}]) == []
+
+
+def test_the_checkpoint_that_was_taken_is_circled(make_observables: Make) -> None:
+    training = make_observables()["training"]
+    svg = score_svg(training)
+    assert svg is not None
+    assert svg.count(' c" d="M') == 3
+    assert all(f">seed {seed}<" in svg for seed in range(3))
+    assert score_svg([seed | {"history": seed["history"][:1]} for seed in training]) is None
+    logarithmic = [{"epoch": epoch, "losses": {}, "score": 10.0 ** (5 - epoch)} for epoch in (1, 2, 3)]
+    assert ">1000<" in (score_svg([{"seed": 0, "best_epoch": 3, "history": logarithmic}]) or "")
+
+
+def test_curves_show_both_samples_and_their_ratio_to_the_reference(make_observables: Make) -> None:
+    mean, _ = make_observables()["response"]
+    svg = response_svg(mean | {"generated": [0.99, 0.95]})
+    assert len(re.findall("M[^Mz]*z", re.findall('class="k reference" d="([^"]*)"', svg)[0])) == 2
+    assert furthest(mean | {"generated": [0.99, 0.95]}) == (
+        "Furthest from full simulation at 1.02 GeV: +10 %, 6.4 standard errors"
+    )
+    assert "simulated again" in svg
+    assert "simulated again" not in response_svg(mean | {"floor": None})
+
+
+def test_energies_of_air_showers_are_in_eev(make_observables: Make) -> None:
+    mean, _ = make_observables()["response"]
+    for energies, unit in (([1e12, 1e14], "EeV"), ([1e3, 5e5], "GeV")):
+        svg = response_svg(mean | {"energy_mev": energies})
+        assert f"incident energy [{unit}]" in svg
+        assert "e+" not in svg
 
 
 # ---------------------------------------------------------------- cost, citation, MLflow

@@ -376,9 +376,7 @@ def test_figures_leave_matplotlib_as_it_was():
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    curve = np.ones(2)
-    samples = {"full simulation": plots.Series(curve, 0.1 * curve)}
-    plots.to_svg(plots.curve_figure(plots.Curve(np.array([1e3, 2e3]), samples), "title", "y"), "label")
+    plots.to_svg(plots.distance_figure({"near": plots.Quantiles(np.array([0.1, 0.5]), np.ones(2))}, "mm"), "label")
     assert dict(mpl.rcParams) == before
 
 
