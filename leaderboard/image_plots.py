@@ -18,8 +18,9 @@ SIDE, GAP, LEFT, TOP, BOTTOM = 116.0, 20.0, 56.0, 40.0, 44.0
 BAR_WIDTH, BAR_ROOM = 9.0, 56.0
 FLATTEST, STEEPEST = 0.6, 1.4  # height over width of an image
 MOST_NUMBERS = 9  # observables of which correlations are also written as numbers
+GAMMA = 2.2  # from the numbers of a colour to its light
 CELL, NAMES_ROOM = 25.0, 8.0
-DARK = 0.45  # luminance below which white letters are read better
+DARK = 0.18  # luminance below which white letters are read better
 
 Array = NDArray[np.float64]
 
@@ -154,7 +155,7 @@ def correlation_row(names: Sequence[str], groups: Sequence[Group], label: str) -
 
 def _numbers(matrix: Array, scale: Scale, left: float) -> list[str]:
     """Hundredths in each cell off the diagonal, in letters that stand out from its colour."""
-    red, green, blue = scale.palette[scale.levels(matrix)].transpose(2, 0, 1)
+    red, green, blue = scale.palette[scale.levels(matrix)].transpose(2, 0, 1) ** GAMMA
     dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < DARK
     return [
         text(

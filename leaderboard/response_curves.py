@@ -41,7 +41,7 @@ def response_svg(curve: Mapping[str, Any]) -> str:
     content = [
         path("q", f"M{LEFT} {one:.1f}H{RIGHT}"),
         *(_drawn(samples, upper, energies) + _drawn(of_reference, lower, energies)),
-        upper.ticks(6, 5, name_x=False),
+        upper.ticks(6, 7, name_x=False),
         lower.ticks(6, 3),
         text(LEFT, 14, title, "t"),
         _legend(samples),

@@ -21,6 +21,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
 TICK, LABEL_GAP = 4, 7
+TEXT_SIZE = 12.0  # that of plots.css
 LETTER = 0.61  # mean width over height of the letters of wide fonts
 LARGEST_PLAIN, SMALLEST_PLAIN = 1e5, 1e-3
 LOWEST_PLAIN, HIGHEST_PLAIN = -3, 5  # powers of ten that are written out
@@ -72,7 +73,9 @@ class Frame:
         axes = f"M{short(left)} {short(self.y.stop)}V{short(bottom)}H{short(self.x.stop)}"
         parts = [f'<path class="a" d="{axes}{marks}"/>']
         if name_x:
-            parts += [text(x, bottom + TICK + 12, name, "m", size=size) for x, name in zip(xs, names, strict=True)]
+            step = 2 if _crowded(xs, names, size or TEXT_SIZE) else 1
+            shown = list(zip(xs, names, strict=True))[step - 1 :: step]
+            parts += [text(x, bottom + TICK + 12, name, "m", size=size) for x, name in shown]
             parts += [text(self.x.stop, bottom + TICK + 25, factor, "e")] if factor else []
         if name_y:
             parts += [
@@ -80,6 +83,11 @@ class Frame:
             ]
             parts += [text(left + 4, self.y.stop + 4, height_factor)] if height_factor else []
         return "".join(parts)
+
+
+def _crowded(places: Array, names: Sequence[str], size: float) -> bool:
+    """Whether the numbers of an axis would touch each other."""
+    return len(names) > 2 and LETTER * size * (max(map(len, names)) + 1) > abs(places[1] - places[0])
 
 
 def short(value: float) -> str:

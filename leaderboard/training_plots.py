@@ -57,10 +57,9 @@ def _score_axis(scores: Array, bottom: float, top: float) -> Axis:
 
 
 def _circles(x: Array, y: Array) -> str:
-    arc = f"a{CIRCLE} {CIRCLE} 0 1 0"
-    return "".join(
-        f"M{short(a - CIRCLE)} {short(b)}{arc} {2 * CIRCLE} 0{arc} -{2 * CIRCLE} 0" for a, b in zip(x, y, strict=True)
-    )
+    half = f"a{CIRCLE} {CIRCLE} 0 1 0"
+    around = f"{half} {2 * CIRCLE} 0{half} -{2 * CIRCLE} 0"
+    return "".join(f"M{short(a - CIRCLE)} {short(b)}{around}" for a, b in zip(x, y, strict=True))
 
 
 def loss_svgs(training: Sequence[Mapping[str, Any]]) -> list[str]:
