@@ -48,7 +48,7 @@ def learned_by_parameter(study: Mapping[str, Any] | None) -> dict[str, JsonObjec
 
 
 def top_of(values: Any) -> str:
-    """Where the best trials lie: a range ``low … high`` of two numbers that rise, else the choices."""
+    """Where the best trials lie: a range ``low … high`` of two numbers that rise, else the choices; a dash for none."""
     if not isinstance(values, list):
         return shown(values)
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]

@@ -85,6 +85,5 @@ def _write(path: Path, html: str) -> None:
 
 
 def _stamp(row: Row, observables: JsonObject, study: StudyRecord | None) -> str:
-    standing = f"{row.rank} {row.in_pareto_set} {row.remark!r} {row.difference!r}"
-    made_from = f"{standing} {row.entry!r} {observables!r} {study!r} {code_digest()}"
+    made_from = f"{row!r} {observables!r} {study!r} {code_digest()}"
     return hashlib.sha256(made_from.encode()).hexdigest()

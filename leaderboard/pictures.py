@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,6 +16,7 @@ from leaderboard.ratio_plot import ratio_svg
 from leaderboard.records import JsonObject, read_observables, write_atomically
 from leaderboard.rendering import TEMPLATES
 
+SIZE = re.compile(r'viewBox="0 0 (\S+) ([^"]+)"')
 SHOWN = ("response", "shower_depth", "lateral_eta_front")
 
 
@@ -52,5 +54,6 @@ def _save_drawing(svg: str, path: Path) -> Path:
     """A drawing of a page as a file of its own, which holds the style sheet and a white ground."""
     style = (TEMPLATES / "plots.css").read_text(encoding="utf-8")
     opening, content = svg.split(">", 1)
-    write_atomically(path, f'{opening}><style>{style}</style><rect width="100%" height="100%" fill="#fff"/>{content}\n')
+    sized = SIZE.sub(r'\g<0> width="\1" height="\2"', opening, count=1)
+    write_atomically(path, f'{sized}><style>{style}</style><rect width="100%" height="100%" fill="#fff"/>{content}\n')
     return path
