@@ -30,7 +30,14 @@ from leaderboard.resamples import record_of
 from leaderboard.sample_report import SampleReports
 from leaderboard.significance import significance
 from leaderboard.training import SeedJob, SeedTraining, train_seed
-from metrics import METRICS, histograms_for_plots, mean_images, response_against_energy
+from metrics import (
+    METRICS,
+    correlations_for_plots,
+    event_gallery,
+    histograms_for_plots,
+    mean_images,
+    response_against_energy,
+)
 from metrics.estimate import Estimate
 from metrics.judge import SCORE, Judge
 from metrics.judgement import Judgement
@@ -511,6 +518,8 @@ class Benchmark:
             "histograms": histograms_for_plots(self.reference, response, twin, self.scorecard),
             "images": mean_images(self.reference, response, self.scorecard),
             "response": response_against_energy(self.reference, response, twin, self.scorecard),
+            "correlations": correlations_for_plots(self.reference, response, twin, self.scorecard),
+            "gallery": event_gallery(self.reference, response, self.scorecard),
             "judgement": judgement.to_json(),
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leaderboard.model_page import bin_label, energies, image_plot, response_plot, shown_images
+from leaderboard.observable_plots import energies, mean_showers, response_plot
 from leaderboard.records import JsonObject
 from leaderboard.rendering import render
 
@@ -17,7 +17,6 @@ def render_comparison(
     helix_table: Sequence[Sequence[str]] = (),
 ) -> str:
     """The page of two compared files as HTML."""
-    images = shown_images(observables["images"])
     return render(
         "comparison.html",
         record=record,
@@ -26,6 +25,5 @@ def render_comparison(
         helix_table=helix_table,
         energies=energies(observables["histograms"], all_of_them=True),
         response_plots=[response_plot(curve) for curve in observables["response"]],
-        images=[image_plot(layer) for layer in images.get("layers", [])],
-        image_label=bin_label(images) if images else "",
+        mean_showers=mean_showers(observables["images"]),
     )

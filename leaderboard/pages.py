@@ -7,6 +7,7 @@ work from a file, without a network.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from leaderboard.board_page import render_index
@@ -26,7 +27,7 @@ from leaderboard.rendering import code_digest, render
 from leaderboard.resamples import read_all
 from leaderboard.self_test_page import render_self_test
 from leaderboard.self_test_records import read_calibration, read_records
-from leaderboard.studies import read_studies
+from leaderboard.studies import StudyRecord, read_studies
 
 LOCK = ".pages.lock"
 STAMP = "<!-- made from {} -->\n"
@@ -52,7 +53,7 @@ def _build_pages(board: Path) -> Path:
     for table in grouped:
         for row in table.rows:
             try:
-                _write_model_page(board, row)
+                _write_model_page(board, row, study_of(row.entry, studies))
             except InvalidEntry as error:
                 damaged.append(DamagedEntry(row.entry["id"], str(error)))
                 _write(_model_page(board, row.entry["id"]), render("model.html", **model_context(row, {})))
@@ -62,13 +63,19 @@ def _build_pages(board: Path) -> Path:
     return index
 
 
-def _write_model_page(board: Path, row: Row) -> None:
+def study_of(entry: JsonObject, studies: Sequence[StudyRecord]) -> StudyRecord | None:
+    """Record of the search that led to an entry; None where it does not lie on the board."""
+    name = entry["study"]["name"], entry["study"].get("directory")
+    return next((study for study in studies if (study["name"], study["directory"]) == name), None)
+
+
+def _write_model_page(board: Path, row: Row, study: StudyRecord | None) -> None:
     observables = read_observables(board, row.entry["id"])
     page = _model_page(board, row.entry["id"])
-    stamp = STAMP.format(_stamp(row, observables))
+    stamp = STAMP.format(_stamp(row, observables, study))
     if page.is_file() and page.read_text(encoding="utf-8").endswith(stamp):
         return
-    _write(page, render_model(row, observables) + stamp)
+    _write(page, render_model(row, observables, study) + stamp)
 
 
 def _model_page(board: Path, name: str) -> Path:
@@ -79,6 +86,6 @@ def _write(path: Path, html: str) -> None:
     write_atomically(path, html)
 
 
-def _stamp(row: Row, observables: JsonObject) -> str:
-    made_from = f"{row!r} {observables!r} {code_digest()}"
+def _stamp(row: Row, observables: JsonObject, study: StudyRecord | None) -> str:
+    made_from = f"{row!r} {observables!r} {study!r} {code_digest()}"
     return hashlib.sha256(made_from.encode()).hexdigest()

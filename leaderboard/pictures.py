@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import matplotlib as mpl
@@ -9,10 +10,13 @@ from matplotlib.figure import Figure
 
 from leaderboard import plots
 from leaderboard.calibration_plot import calibration_figure
-from leaderboard.model_page import nearest, panel
+from leaderboard.observable_plots import nearest, panel
 from leaderboard.ranking import Table
-from leaderboard.records import JsonObject, read_observables
+from leaderboard.ratio_plot import ratio_svg
+from leaderboard.records import JsonObject, read_observables, write_atomically
+from leaderboard.rendering import TEMPLATES
 
+SIZE = re.compile(r'viewBox="0 0 (\S+) ([^"]+)"')
 SHOWN = ("response", "shower_depth", "lateral_eta_front")
 
 
@@ -31,7 +35,7 @@ def draw_showers(board: Path, entry: JsonObject, folder: Path) -> list[Path]:
     energy = nearest([histogram["energy_mev"] for histogram in histograms])
     here = {histogram["observable"]: histogram for histogram in histograms if histogram["energy_mev"] == energy}
     names = [name for name in SHOWN if name in here] or list(here)[: len(SHOWN)]
-    return [_save(plots.ratio_figure(panel(here[name])), folder / f"{name}.svg") for name in names]
+    return [_save_drawing(ratio_svg(panel(here[name]), here[name]["title"]), folder / f"{name}.svg") for name in names]
 
 
 def draw_calibration(record: JsonObject, path: Path) -> Path:
@@ -43,4 +47,13 @@ def _save(figure: Figure, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(plots.STYLE):  # with a salt of its own, so that the same picture is the same file
         figure.savefig(path, format="svg", facecolor="white", metadata={"Date": None})
+    return path
+
+
+def _save_drawing(svg: str, path: Path) -> Path:
+    """A drawing of a page as a file of its own, which holds the style sheet and a white ground."""
+    style = (TEMPLATES / "plots.css").read_text(encoding="utf-8")
+    opening, content = svg.split(">", 1)
+    sized = SIZE.sub(r'\g<0> width="\1" height="\2"', opening, count=1)
+    write_atomically(path, f'{sized}><style>{style}</style><rect width="100%" height="100%" fill="#fff"/>{content}\n')
     return path

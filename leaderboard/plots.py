@@ -17,12 +17,9 @@ from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import Colormap, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import NullFormatter
 from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
 
@@ -30,15 +27,9 @@ from leaderboard import text
 from leaderboard.records import JsonObject
 
 REFERENCE, GENERATED, TWIN, MUTED = "#4d4d4d", "#D55E00", "#0072B2", "#8a8a8a"
-CURVE_STYLES = ((REFERENCE, "s"), (GENERATED, "o"), (TWIN, "^"))
 DISTANCE_STYLES = ((GENERATED, "o"), (REFERENCE, "s"), (TWIN, "^"))
 SERIES_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 WIDE_RANGE = 20  # largest over smallest score above which the axis is logarithmic
-RATIO_LIMITS = (0.4, 1.6)
-PANEL_SIZE = (3.6, 3.2)
-MEV_PER_EEV = 1e12
-SMALLEST_IN_EEV = 0.1
-EQUAL_FACTORS = 1e-3  # edges are written with six digits
 STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",  # text stays text: small files, and legible to search and screen readers
     "svg.hashsalt": "fastsim-arena",
@@ -85,37 +76,6 @@ class Panel:
     reference: Series
     generated: Series
     twin: Series | None
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Quantities against the incident energy [MeV], one Series of length E for each sample."""
-
-    energies: Array
-    samples: dict[str, Series]
-
-
-@dataclass(frozen=True)
-class LayerImage:
-    """Mean energy of each cell of a layer over the incident energy, arrays of shape (rows, columns)."""
-
-    title: str
-    row_edges: Array
-    column_edges: Array
-    row_label: str
-    column_label: str
-    reference: Array
-    generated: Array
-
-
-@dataclass(frozen=True)
-class TrainingCurve:
-    """Validation score of one seed at the epochs where it was computed."""
-
-    label: str
-    epochs: Array
-    scores: Array
-    best_epoch: int | None
 
 
 @dataclass(frozen=True)
@@ -168,84 +128,6 @@ def compact(svg: str) -> str:
 
 
 @styled
-def ratio_figure(panel: Panel) -> Figure:
-    """A distribution above, generated over reference below with the reference's own error as a band."""
-    figure = Figure(figsize=PANEL_SIZE)  # fixed margins: finding the best ones takes as long as drawing
-    margins = {"left": 0.2, "right": 0.95, "top": 0.92, "bottom": 0.14, "hspace": 0.08}
-    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (2.6, 1), **margins})
-    logarithmic = _spaced_by_factors(panel.edges)
-    centres = np.sqrt(panel.edges[1:] * panel.edges[:-1]) if logarithmic else (panel.edges[1:] + panel.edges[:-1]) / 2
-    _band(upper, panel.edges, panel.reference)
-    upper.stairs(panel.reference.values, panel.edges, color=REFERENCE, linewidth=1.2)
-    if panel.twin is not None:
-        upper.stairs(panel.twin.values, panel.edges, color=TWIN, linewidth=1, linestyle=(0, (4, 2)))
-    _points(upper, centres, panel.generated)
-    upper.set_ylim(0, 1.1 * _highest(panel))
-    upper.yaxis.set_major_locator(MaxNLocator(4))
-    upper.set_ylabel(panel.y_label, fontsize=_fitting(panel.y_label, 7.5, 34))
-    upper.set_title(panel.title, fontsize=_fitting(panel.title, 9, 42))
-    _ratio_axes(lower, panel, centres)
-    lower.set_xlabel(panel.x_label)
-    lower.set_xlim(panel.edges[0], panel.edges[-1])
-    if logarithmic:
-        lower.set_xscale("log")
-        lower.xaxis.set_major_locator(LogLocator(numticks=5))
-        lower.xaxis.set_minor_locator(NullLocator())
-    else:
-        lower.xaxis.set_major_locator(MaxNLocator(5))
-    for axes in (upper, lower):
-        axes.yaxis.set_label_coords(-0.21, 0.5)
-    return figure
-
-
-@styled
-def curve_figure(curve: Curve, title: str, y_label: str) -> Figure:
-    """A quantity against the incident energy for each sample; below, its ratio to the first one."""
-    figure = Figure(figsize=(5.2, 3.7), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (2.4, 1)})
-    unit, mev = ("EeV", MEV_PER_EEV) if curve.energies.min() > SMALLEST_IN_EEV * MEV_PER_EEV else ("GeV", 1000)
-    energies = curve.energies / mev
-    reference = next(iter(curve.samples.values()))
-    lower.axhline(1, color=MUTED, linewidth=0.8, zorder=0)
-    for index, (name, series) in enumerate(curve.samples.items()):
-        color, marker = CURVE_STYLES[index]
-        shifted = energies * (1 + 0.04 * (index - 1))  # side by side, so that error bars do not hide each other
-        for axes, (values, errors) in (
-            (upper, (series.values, series.errors)),
-            (lower, _ratio(series, reference)),
-        ):
-            axes.errorbar(shifted, values, errors, fmt=marker, color=color, markersize=4, elinewidth=1, label=name)
-    upper.set_title(title)
-    upper.set_ylabel(y_label)
-    upper.legend()
-    lower.set_ylabel("ratio")
-    lower.set_xscale("log")
-    lower.set_xticks(energies, [text.significant(energy, 3 if energy >= 100 else 2) for energy in energies])
-    lower.xaxis.set_minor_locator(NullLocator())
-    lower.set_xlabel(f"incident energy [{unit}]")
-    return figure
-
-
-@styled
-def image_figure(image: LayerImage) -> Figure:
-    """Mean cell energies of reference and generated sample, and their difference."""
-    figure = Figure(figsize=(6.0, 2.9), layout="constrained")
-    axes = figure.subplots(1, 3, sharey=True)
-    largest = float(max(image.reference.max(), image.generated.max(), 1e-12))
-    difference = image.generated - image.reference
-    spread = float(max(np.abs(difference).max(), 1e-12))
-    shared = Normalize(0, largest)
-    _image(axes[0], image, image.reference, "full simulation", mpl.colormaps["cividis"], shared)
-    mesh = _image(axes[1], image, image.generated, "generated", mpl.colormaps["cividis"], shared)
-    figure.colorbar(mesh, ax=axes[:2], pad=0.02, aspect=18).ax.tick_params(labelsize=7)
-    mesh = _image(axes[2], image, difference, "difference", mpl.colormaps["PuOr"], TwoSlopeNorm(0, -spread, spread))
-    figure.colorbar(mesh, ax=axes[2], pad=0.04, aspect=18).ax.tick_params(labelsize=7)
-    axes[0].set_ylabel(image.row_label)
-    figure.suptitle(image.title, x=0.01, ha="left", fontsize=10)
-    return figure
-
-
-@styled
 def score_figure(rows: Sequence[tuple[str, JsonObject]], floor: JsonObject | None) -> Figure:
     """Score with its error of each labelled entry, best at the top, with the full-simulation floor as a line."""
     figure = Figure(figsize=(8.4, 0.9 + 0.32 * max(len(rows), 1)), layout="constrained")
@@ -282,28 +164,6 @@ def score_figure(rows: Sequence[tuple[str, JsonObject]], floor: JsonObject | Non
 
 
 @styled
-def training_figure(curves: Sequence[TrainingCurve]) -> Figure:
-    """Validation score against epoch for each seed; the checkpoint that was taken is circled."""
-    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
-    axes = figure.subplots()
-    for index, curve in enumerate(curves):
-        color = SERIES_COLORS[index % len(SERIES_COLORS)]
-        axes.plot(curve.epochs, curve.scores, color=color, linewidth=1.1, marker=".", markersize=3, label=curve.label)
-        chosen = curve.epochs == curve.best_epoch
-        axes.plot(curve.epochs[chosen], curve.scores[chosen], "o", color=color, markersize=8, fillstyle="none")
-    axes.set_title("Validation score while training (circle: checkpoint taken)")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("score")
-    if _far_apart([float(score) for curve in curves for score in curve.scores]):
-        axes.set_yscale("log")
-        _plain_numbers(axes.yaxis)
-    else:
-        axes.set_ylim(bottom=0)
-    axes.legend()
-    return figure
-
-
-@styled
 def distance_figure(curves: Mapping[str, Quantiles], x_label: str) -> Figure:
     """Share of events whose nearest event is closer than a distance, for each labelled set of distances.
 
@@ -326,60 +186,6 @@ def distance_figure(curves: Mapping[str, Quantiles], x_label: str) -> Figure:
     return figure
 
 
-def _fitting(label: str, size: float, letters: int) -> float:
-    """Size of the letters [pt] of which so many fit in a line at ``size``; smaller where there are more."""
-    return size * min(1.0, letters / max(1, len(label)))
-
-
-def _spaced_by_factors(edges: Array) -> bool:
-    """Whether each edge is the same multiple of the one before, as those of spectra and thresholds are."""
-    if edges[0] <= 0 or edges[-1] < 10 * edges[0]:
-        return False
-    factors = edges[1:] / edges[:-1]
-    return bool(np.ptp(factors) < EQUAL_FACTORS * (factors.mean() - 1))
-
-
-def _band(axes: Axes, edges: Array, series: Series) -> None:
-    low, high = series.values - series.errors, series.values + series.errors
-    axes.stairs(high, edges, baseline=low, fill=True, color=REFERENCE, alpha=0.22, linewidth=0)
-
-
-def _points(axes: Axes, centres: Array, series: Series) -> None:
-    """Points with error bars; the bars are one path, which keeps the file small."""
-    nothing = np.full_like(centres, np.nan)
-    x = np.stack([centres, centres, nothing], axis=1).ravel()
-    y = np.stack([series.values - series.errors, series.values + series.errors, nothing], axis=1).ravel()
-    axes.plot(x, y, color=GENERATED, linewidth=1)
-    axes.plot(centres, series.values, "o", color=GENERATED, markersize=3)
-
-
-def _highest(panel: Panel) -> float:
-    samples = [panel.reference, panel.generated, *([] if panel.twin is None else [panel.twin])]
-    return max(float(np.max(series.values + series.errors)) for series in samples) or 1.0
-
-
-def _ratio_axes(axes: Axes, panel: Panel, centres: Array) -> None:
-    own = _ratio(panel.reference, panel.reference)[1]
-    _band(axes, panel.edges, Series(np.ones_like(own), own))
-    axes.axhline(1, color=REFERENCE, linewidth=0.8)
-    values, errors = _ratio(panel.generated, panel.reference)
-    inside = (values >= RATIO_LIMITS[0]) & (values <= RATIO_LIMITS[1])
-    _points(axes, centres[inside], Series(values[inside], errors[inside]))
-    for outside, limit, marker in ((values > RATIO_LIMITS[1], 1, "^"), (values < RATIO_LIMITS[0], 0, "v")):
-        edge = np.full(int(outside.sum()), RATIO_LIMITS[limit] + (0.06 if limit == 0 else -0.06))
-        axes.plot(centres[outside], edge, marker, color=GENERATED, markersize=4)
-    axes.set_ylim(*RATIO_LIMITS)
-    axes.set_yticks((0.5, 1.0, 1.5))
-    axes.set_ylabel("ratio")
-
-
-def _ratio(series: Series, reference: Series) -> tuple[Array, Array]:
-    known = reference.values > 0
-    values = np.divide(series.values, reference.values, out=np.full_like(series.values, np.nan), where=known)
-    errors = np.divide(series.errors, reference.values, out=np.full_like(series.values, np.nan), where=known)
-    return values, errors
-
-
 def _far_apart(scores: Sequence[float]) -> bool:
     return min(scores) > 0 and max(scores) > WIDE_RANGE * min(scores)
 
@@ -388,18 +194,6 @@ def _plain_numbers(axis: Axis) -> None:
     """1000, not 10³, on a logarithmic axis."""
     axis.set_major_formatter(lambda value, _: text.significant(value, 2))
     axis.set_minor_formatter(NullFormatter())
-
-
-def _image(axes: Axes, image: LayerImage, values: Array, title: str, colors: Colormap, norm: Normalize) -> AxesImage:
-    """One pixel a cell, enlarged by the browser without seams; the cells of a layer are all alike."""
-    extent = (image.column_edges[0], image.column_edges[-1], image.row_edges[0], image.row_edges[-1])
-    picture = axes.imshow(
-        values, cmap=colors, norm=norm, extent=extent, origin="lower", aspect="auto", interpolation="none"
-    )
-    axes.set_title(title)
-    axes.set_xlabel(image.column_label)
-    axes.tick_params(labelsize=7)
-    return picture
 
 
 def _short_numbers(attribute: str) -> str:

@@ -5,7 +5,9 @@ conditions and then averaged, never pooled: pooled over energies, a generator th
 shower of each energy would beat every trained model.
 """
 
+from metrics.correlation_matrices import correlations_for_plots
 from metrics.discrepancies import METRICS
+from metrics.event_gallery import event_gallery
 from metrics.faults import FAULTS
 from metrics.histograms import histograms_for_plots, mean_images, response_against_energy
 from metrics.observables import OBSERVABLES
@@ -18,6 +20,8 @@ __all__ = [
     "OBSERVABLES",
     "SCORECARDS",
     "WHOLE_SAMPLE_METRICS",
+    "correlations_for_plots",
+    "event_gallery",
     "histograms_for_plots",
     "mean_images",
     "response_against_energy",

@@ -6,7 +6,6 @@ Everything is returned as plain lists of finite numbers, ready to be written as 
 # Axes: N events, n events of one energy, V cells, B bins or positions.
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,9 +18,9 @@ from metrics.binning import bin_index
 from metrics.condition_bin import ConditionBin, condition_bins
 from metrics.condition_cells import ConditionCells, condition_cells, energy_cells
 from metrics.discrepancies.chi_squared import chi_squared_table, p_value
-from metrics.labels import axis_label, in_mev
+from metrics.event_gallery import View, views
+from metrics.labels import in_mev, over_energy
 from metrics.observables import observables_of
-from metrics.observables.along_axes import Grid, grids
 from metrics.observables.component import Observable
 from metrics.observables.energy_response import ENERGY_RESPONSE
 from metrics.observed_sample import ObservedSample, observe_sample
@@ -35,6 +34,7 @@ PLOT_QUANTILES = (0.005, 0.995)
 PLOT_MARGIN = 0.1  # of the range between these quantiles, on either side
 
 SIGNIFICANT_DIGITS = 6
+IMAGE_DIGITS = 4  # of a cell: more than its colour shows
 RESPONSE_NAMES = (ENERGY_RESPONSE.name,)
 
 Values = dict[str, NDArray[np.float64]]
@@ -152,9 +152,9 @@ def _plot(
     }
 
 
-def _numbers(values: NDArray[np.float64]) -> list[float]:
+def _numbers(values: NDArray[np.float64], digits: int = SIGNIFICANT_DIGITS) -> list[float]:
     """Rounded to what a plot can show: the files are a third of the size."""
-    return [float(f"{value:.{SIGNIFICANT_DIGITS}g}") for value in values]
+    return [float(f"{value:.{digits}g}") for value in values]
 
 
 def plot_edges(reference: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -180,9 +180,10 @@ def mean_images(
 ) -> list[dict[str, Any]]:
     """Mean shower of each condition bin, layer by layer; of a volume, its sums along each axis.
 
-    Returns: One dictionary for each bin: ``energy_mev``, ``label`` and ``layers``, a list of ``layer``,
-        ``row_edges``, ``column_edges``, ``row_label``, ``column_label`` and the mean E_cell / E_inc of
-        ``reference`` and ``generated`` as lists of rows of columns.
+    Returns: One dictionary for each bin: ``energy_mev``, ``label``, ``value_label`` (what an image holds) and
+        ``layers``, a list of ``layer``, ``depth_x0`` (radiation lengths, None where unknown), ``row_edges``,
+        ``column_edges``, ``row_label``, ``column_label`` and the mean E_cell / E_inc of ``reference`` and
+        ``generated`` as lists of rows of columns.
     Raises: InvalidEvents for a response that cannot be judged.
     """
     cells = condition_cells(scorecard, reference.detector, reference.conditions)
@@ -202,6 +203,7 @@ def images(cells: ConditionCells, reference: ObservedSample, generated: Observed
         {
             "energy_mev": in_mev(value, detector),
             "label": label,
+            "value_label": over_energy(detector),
             "layers": _layer_images(detector, {"reference": real, "generated": other}),
         }
         for value, label, real, other in zip(
@@ -211,30 +213,11 @@ def images(cells: ConditionCells, reference: ObservedSample, generated: Observed
 
 
 def _layer_images(detector: Detector, samples: Values) -> list[dict[str, Any]]:
-    """Images of the grids with two axes, and of volumes their sums along each axis."""
-    return [
-        _image(grid, pair, samples)
-        for grid in grids(detector)
-        if not grid.summed
-        for pair in itertools.combinations(range(len(grid.axes)), 2)
-    ]
+    return [view.to_json(detector) | _image(view, samples) for view in views(detector)]
 
 
-def _image(grid: Grid, pair: tuple[int, int], samples: Values) -> dict[str, Any]:
-    rows, columns = (grid.axes[index] for index in pair)
-    others = tuple(index for index in range(len(grid.axes)) if index not in pair)
-    name = grid.prefix.removesuffix("_") or f"{rows.name}, {columns.name}"
-    image: dict[str, Any] = {
-        "layer": name,
-        "row_edges": _numbers(np.array(rows.edges)),
-        "column_edges": _numbers(np.array(columns.edges)),
-        "row_label": axis_label(rows),
-        "column_label": axis_label(columns),
-    }
-    shape = tuple(axis.num_cells for axis in grid.axes)
-    for sample, shower in samples.items():
-        image[sample] = [_numbers(row) for row in shower[grid.cells].reshape(shape).sum(axis=others)]
-    return image
+def _image(view: View, samples: Values) -> dict[str, Any]:
+    return {name: [_numbers(row, IMAGE_DIGITS) for row in view.image(shower)] for name, shower in samples.items()}
 
 
 def response_against_energy(
@@ -283,13 +266,20 @@ def response_curves(
         for name, sample in samples.items()
     }
     plots = []
-    for index, (name, label) in enumerate((("mean", "Mean of E / E_inc"), ("resolution", "σ(E) / ⟨E⟩"))):
+    for index, (name, label) in enumerate((("mean", _mean_label(reference.detector)), ("resolution", "σ(E) / ⟨E⟩"))):
         plot: dict[str, Any] = {"quantity": name, "y_label": label, "energy_mev": _numbers(energies)}
         for sample, curve in curves.items():
             plot[sample] = None if curve is None else _numbers(curve[index][0])
             plot[f"{sample}_error"] = None if curve is None else _numbers(curve[index][1])
         plots.append(plot)
     return plots
+
+
+def _mean_label(detector: Detector) -> str:
+    """E / E_inc where both are energies, else what is divided by what, with the unit of the ratio."""
+    energy = detector.energy_condition
+    alike = energy is None or energy.unit == detector.unit
+    return "Mean of E / E_inc" if alike else f"Mean {over_energy(detector)}"
 
 
 def _response_curves(response: NDArray[np.float64], number: NDArray[np.intp]) -> tuple[Curve, Curve]:

@@ -24,3 +24,13 @@ def axis_label(axis: Axis) -> str:
     """Name and unit of an axis."""
     symbol = {"eta": "Δη", "phi": "Δφ"}.get(axis.name, axis.name)
     return symbol if axis.unit == "1" else f"{symbol} [{axis.unit}]"
+
+
+def over_energy(detector: Detector) -> str:
+    """What a cell holds over the incident energy, with the unit of the ratio; as it is where there is no energy."""
+    energy = detector.energy_condition
+    if energy is None:
+        return f"{detector.quantity} [{detector.unit}]"
+    name = energy.name.replace("_", " ")
+    title = f"{detector.quantity} / {'that of the particles' if name == detector.quantity else name}"
+    return title if energy.unit == detector.unit else f"{title} [{detector.unit}/{energy.unit}]"

@@ -4,80 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from leaderboard import plots
 from leaderboard.comparison import HEADER, WHOLE_SAMPLE_HEADER
 from leaderboard.comparison_page import render_comparison
 from leaderboard.text import signed_with_error
-
-OCTAVES = [1e-6 * 2.0**index for index in range(31)]
-
-
-def panel_of(edges: list[float]) -> plots.Panel:
-    ones = np.ones(len(edges) - 1)
-    series = plots.Series(ones, 0.1 * ones)
-    return plots.Panel("title", "energy", "number", np.array(edges), series, series, None)
-
-
-def ratio_figure(edges: list[float]) -> Figure:
-    return plots.ratio_figure(panel_of(edges))
-
-
-def points_of(axes: Axes) -> NDArray[np.float64]:
-    return np.asarray(axes.lines[-1].get_xdata(), dtype=np.float64)
-
-
-@pytest.mark.parametrize(
-    "edges",
-    [
-        OCTAVES,
-        [float(f"{edge:.6g}") for edge in OCTAVES],  # as they are written
-        [6.25 * 2.0**index for index in range(12)],
-        [1.0, 10.0, 100.0],
-    ],
-)
-def test_spectra_have_a_logarithmic_axis_with_points_in_the_middle(edges: list[float]) -> None:
-    upper, lower = ratio_figure(edges).axes
-    assert upper.get_xscale() == lower.get_xscale() == "log"
-    np.testing.assert_allclose(points_of(upper), np.sqrt(np.array(edges[1:]) * edges[:-1]))
-
-
-@pytest.mark.parametrize(
-    "edges",
-    [
-        [0.0, 1.0, 2.0, 3.0],
-        [-4.0, -2.0, -1.0],
-        [0.0, 1.0, 10.0, 100.0],
-        list(np.linspace(1, 30, 26)),
-        list(np.linspace(1e5, 1e5 + 3, 4)),
-        [1.0, 2.0, 100.0, 300.0],
-        [2.0, 4.0],
-    ],
-)
-def test_other_axes_are_linear(edges: list[float]) -> None:
-    upper, lower = ratio_figure(edges).axes
-    assert upper.get_xscale() == lower.get_xscale() == "linear"
-    np.testing.assert_allclose(points_of(upper), (np.array(edges[1:]) + edges[:-1]) / 2)
-
-
-def test_long_titles_are_written_smaller() -> None:
-    assert plots._fitting("short", 9, 42) == 9
-    assert plots._fitting("", 9, 42) == 9
-    assert plots._fitting(84 * "m", 9, 42) == 4.5
-
-
-def test_energies_of_air_showers_are_in_eev() -> None:
-    series = plots.Series(np.ones(2), np.ones(2) * 0.1)
-    for energies, unit in (([1e12, 1e14], "EeV"), ([1e3, 5e5], "GeV")):
-        figure = plots.curve_figure(plots.Curve(np.array(energies), {"full simulation": series}), "t", "y")
-        assert figure.axes[1].get_xlabel() == f"incident energy [{unit}]"
-        assert "e+" not in "".join(label.get_text() for label in figure.axes[1].get_xticklabels())
-
 
 # ---------------------------------------------------------------- the page
 

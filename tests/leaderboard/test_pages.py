@@ -16,7 +16,6 @@ import pytest
 
 from leaderboard import plots
 from leaderboard.cost import repeats_of
-from leaderboard.model_page import panel
 from leaderboard.pages import LOCK, build_pages
 from leaderboard.pictures import draw_showers
 from leaderboard.records import InvalidEntry, alone, write_entry
@@ -382,35 +381,12 @@ def test_pages_need_no_torch_ray_optuna_models_or_metrics(tmp_path, make_entry, 
     assert answer.stdout.strip() == "set()"
 
 
-def test_a_ratio_plot_has_two_panels_that_share_their_axis(make_observables):
-    figure = plots.ratio_figure(panel(make_observables()["histograms"][1]))
-    upper, lower = figure.axes
-    assert upper.get_xlim() == lower.get_xlim()
-    assert lower.get_ylabel() == "ratio"
-    assert lower.get_xlabel() == "distance from the centre of the window [rad]"
-
-
-def test_bins_outside_the_ratio_panel_are_marked_and_empty_ones_left_out(make_observables):
-    histogram = make_observables()["histograms"][0] | {"generated": [0.9, 0.1, 0.4]}  # ratios 4.5, 0.2, undefined
-    lower = plots.ratio_figure(panel(histogram)).axes[1]
-    marked = {line.get_marker(): list(line.get_xdata()) for line in lower.lines if line.get_marker() in ("^", "v")}
-    assert marked == {"^": [0.5], "v": [1.5]}
-
-
-def test_figures_leave_matplotlib_as_it_was(make_observables):
+def test_figures_leave_matplotlib_as_it_was():
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    plots.to_svg(plots.ratio_figure(panel(make_observables()["histograms"][0])), "label")
+    plots.to_svg(plots.distance_figure({"near": plots.Quantiles(np.array([0.1, 0.5]), np.ones(2))}, "mm"), "label")
     assert dict(mpl.rcParams) == before
-
-
-def test_svg_keeps_its_texts_and_takes_the_width_of_the_page(make_observables):
-    histogram = make_observables()["histograms"][0] | {"title": "Depth 0.12345 & <more>"}
-    svg = plots.to_svg(plots.ratio_figure(panel(histogram)), 'a "label"')
-    assert svg.startswith('<svg role="img" aria-label="a &quot;label&quot;" style="width:100%')
-    assert "Depth 0.12345 &amp; &lt;more&gt;" in svg
-    assert len(svg) < 8_000
 
 
 def test_render_model_refuses_unusable_observables(make_entry):

@@ -168,7 +168,7 @@ def test_plots_know_their_bins() -> None:
     profile = next(h for h in histograms if h["observable"] == "profile_x")
     assert (profile["x_label"], profile["edges_unit"], len(profile["edges"])) == ("x", "mm", 5)
     images = mean_images(reference, reference.response, card)
-    assert [layer["layer"] for layer in images[0]["layers"]] == ["x, y", "x, z", "y, z"]
+    assert [layer["layer"] for layer in images[0]["layers"]] == ["y, x", "x, z", "y, z"]
     total = np.sum(images[2]["layers"][0]["reference"])
     in_bin = card.bin_index(reference.incident_energy) == 2
     expected = (reference.response.sum(axis=1) / reference.incident_energy)[in_bin].mean()
