@@ -12,6 +12,7 @@ from data_adapters.command_line import add_data_command
 from data_adapters.registry import UnknownName
 from leaderboard.metrics_command import add_metrics_command
 from search.engine.failure import fail
+from search.engine.report_command import add_report_command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -54,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
     storages = "postgresql://…, sqlite:///FILE, grpc://HOST:PORT, or a journal file (.log, .journal)"
     optuna.add_argument("--storage", required=True, help=storages)
     optuna.set_defaults(run=_optuna)
+
+    add_report_command(commands)
 
     docs = commands.add_parser("docs", help="write the generated tables of the documentation")
     docs.add_argument("--folder", type=Path, default=Path("docs"))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -146,6 +148,18 @@ class Ledger:
         line["history"] = [(int(epoch), float(median)) for epoch, median in line["history"]]
         end = TrialEnd(**line)
         self._trials[end.number] = Trial(self._trials[end.number].start, end)
+
+
+def ledger_as_it_is(path: Path) -> Ledger:
+    """A ledger to look at, of a search that may be writing it; empty where there is none.
+
+    From a copy: reading a ledger drops a line that is half written.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        if path.exists():
+            shutil.copyfile(path, copy)
+        return Ledger(copy)
 
 
 def drop_torn_line(path: Path) -> None:

@@ -5,8 +5,6 @@ The search itself uses no such storage: its memory is the ledger, which no datab
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +21,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from search.engine.ledger import Ledger, TrialEnd, TrialStart
+from search.engine.ledger import TrialEnd, TrialStart, ledger_as_it_is
 from search.engine.objectives import SCORE, Objectives
 from search.engine.plan import recorded_identity, recorded_space
 from search.engine.sampler import frozen_trial
@@ -107,15 +105,9 @@ def _grpc(address: str) -> GrpcStorageProxy:
 
 
 def _ended(search: Path) -> list[tuple[TrialStart, TrialEnd]]:
-    """Trials that ended for good.
-
-    From a copy of the ledger: reading one drops a line that is half written, and a search may be writing it.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "ledger.jsonl"
-        if (search / copy.name).exists():
-            shutil.copyfile(search / copy.name, copy)
-        return [(start, end) for start, end in Ledger(copy).ended if end.status != "preempted"]
+    """Trials that ended for good."""
+    ledger = ledger_as_it_is(search / "ledger.jsonl")
+    return [(start, end) for start, end in ledger.ended if end.status != "preempted"]
 
 
 def _attributes(start: TrialStart, end: TrialEnd) -> dict[str, Any]:
