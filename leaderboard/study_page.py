@@ -151,10 +151,9 @@ def _learned(row: JsonObject, space: Sequence[JsonObject]) -> JsonObject:
     choices = study_plots.parameter_axis(parameter).choices
     separator = ", " if choices else " … "
     values = [] if top is None else list(dict.fromkeys(shown(value) for value in top))
-    conditions = [branch["when"] for branch in parameter["branches"] if branch["when"]]
     return row | {
         "top": separator.join(values) or text.NOTHING,
-        "when": "; ".join(conditions),
+        "when": parameter["branches"][0]["when"] if len(parameter["branches"]) == 1 else None,
         "source": parameter["source"],
     }
 

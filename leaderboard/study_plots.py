@@ -151,7 +151,7 @@ def parallel_figure(record: StudyRecord) -> Figure:
     """
     columns = [parameter_axis(parameter) for parameter in record["space"] if parameter["varied"]]
     figure = Figure(figsize=(max(6.0, 1.02 * (len(columns) + 1) + 0.6), 4.6))
-    axes = figure.add_axes((0.07, 0.27, 0.91, 0.68))
+    axes = figure.add_axes((0.1, 0.27, 0.88, 0.68))
     drawn = [t for t in spread_out(record["trial_list"], DRAWN["parallel"], _value) if t["status"] != "failed"]
     last = _last_column([trial["value"] for trial in drawn if trial["value"] is not None])
     places = np.arange(len(columns) + 1)
@@ -364,7 +364,7 @@ def _upright(axes: Axes, place: float, column: ParameterAxis) -> None:
     marks = column.choices or (column.low, column.high)
     for mark in marks:
         axes.annotate(
-            _tail(_shown(mark), 16),
+            _tail(_shown(mark), 16) if column.choices else text.significant(float(mark), 3),
             (place, column.place(mark)),
             xytext=(4, 0),
             textcoords="offset points",
