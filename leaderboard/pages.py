@@ -28,6 +28,7 @@ from leaderboard.resamples import read_all
 from leaderboard.self_test_page import render_self_test
 from leaderboard.self_test_records import read_calibration, read_records
 from leaderboard.studies import StudyRecord, read_studies
+from leaderboard.study_page import write_study_pages
 
 LOCK = ".pages.lock"
 STAMP = "<!-- made from {} -->\n"
@@ -58,6 +59,7 @@ def _build_pages(board: Path) -> Path:
                 damaged.append(DamagedEntry(row.entry["id"], str(error)))
                 _write(_model_page(board, row.entry["id"]), render("model.html", **model_context(row, {})))
     _write(board / "metrics.html", render_self_test(read_records(), read_calibration(), on_board=True))
+    write_study_pages(board, studies)
     index = board / "index.html"
     _write(index, render_index(Board(content.entries, damaged, content.test_openings), grouped, studies))
     return index

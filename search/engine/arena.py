@@ -15,6 +15,7 @@ from leaderboard.metrics_command import add_metrics_command
 from leaderboard.replay_command import add_replay_command
 from search.engine.benchmark_command import add_benchmark_command
 from search.engine.failure import fail
+from search.engine.report_command import add_report_command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
     storages = "postgresql://…, sqlite:///FILE, grpc://HOST:PORT, or a journal file (.log, .journal)"
     optuna.add_argument("--storage", required=True, help=storages)
     optuna.set_defaults(run=_optuna)
+
+    add_report_command(commands)
 
     docs = commands.add_parser("docs", help="write the generated tables of the documentation")
     docs.add_argument("--folder", type=Path, default=Path("docs"))

@@ -128,13 +128,8 @@ class Plan:
 
     @property
     def first_rung(self) -> int:
-        """Epochs at which a trial can first be stopped.
-
-        With several objectives none is: what is worst in one may be best in another.
-        """
-        if self.objectives.several:
-            return self.epochs
-        return max(self.evaluate_every, round(self.epochs * self.study.first_rung))
+        """Epochs at which a trial can first be stopped."""
+        return first_rung(self.study, self.objectives, self.epochs, self.evaluate_every)
 
     @property
     def trials(self) -> int | None:
@@ -191,19 +186,12 @@ class Plan:
     @property
     def flags(self) -> str:
         """What the command says of the search and its budget."""
-        names = ("preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler")
-        flags = [
-            f"--{name.replace('_', '-')} {getattr(self.options, name)}"
-            for name in names
-            if getattr(self.options, name) is not None
-        ]
-        flags += [f"--fix {name}={value}" for name, value in self.options.fix.items()]
-        return (" ".join(flags) + self.objective_flag).strip()
+        return command_flags(self.options, self.objectives)
 
     @property
     def objective_flag(self) -> str:
         """The flag that asks for other objectives than the score, after a blank."""
-        return "" if self.objectives == SCORE_ALONE else f" --objective {self.objectives.text}"
+        return _objective_flag(self.objectives)
 
     @property
     def setup(self) -> TrialSetup:
@@ -298,6 +286,28 @@ class Plan:
     @property
     def ledger(self) -> Ledger:
         return Ledger(self.folder / "ledger.jsonl")
+
+
+def first_rung(study: Study, objectives: Objectives, epochs: int, evaluate_every: int) -> int:
+    """Epochs at which a trial can first be stopped; all of them where none is.
+
+    With several objectives none is: what is worst in one may be best in another.
+    """
+    return epochs if objectives.several else max(evaluate_every, round(epochs * study.first_rung))
+
+
+def command_flags(options: Options, objectives: Objectives) -> str:
+    """What a command says of a search and its budget."""
+    names = ("preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler")
+    flags = [
+        f"--{name.replace('_', '-')} {getattr(options, name)}" for name in names if getattr(options, name) is not None
+    ]
+    flags += [f"--fix {name}={value}" for name, value in options.fix.items()]
+    return (" ".join(flags) + _objective_flag(objectives)).strip()
+
+
+def _objective_flag(objectives: Objectives) -> str:
+    return "" if objectives == SCORE_ALONE else f" --objective {objectives.text}"
 
 
 def make_plan(study: Study, options: Options, output: Path, folder: Path, tracking_uri: str | None) -> Plan:

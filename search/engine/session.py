@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -11,23 +10,25 @@ import ray
 from ray.exceptions import RayError
 from rich.console import Console
 
+from leaderboard.records import JsonObject
 from leaderboard.studies import StudyRecord, read_study, write_study
 from search.engine.base_training import with_base
 from search.engine.checkpoint_budget import CheckpointBudget, Need, room_for_trials
 from search.engine.data_parallel import TrialTasks
 from search.engine.final import board_pages, final_plans, pictures, train_and_judge
 from search.engine.interruption import Interruption
-from search.engine.ledger import SCORED, Ledger
+from search.engine.ledger import Ledger
 from search.engine.objectives import SCORE_ALONE
 from search.engine.pareto import pareto_table, write_pareto
 from search.engine.plan import Plan, lock
 from search.engine.progress import clock
+from search.engine.report import Heading, search_of, study_record
 from search.engine.resources import Places, check_request, nodes, wait_for_nodes
 from search.engine.runner import LOCAL, best_trials, cluster_address, ray_session, run_trials
 from search.engine.shortlist import Reevaluation, shortlist
 from search.engine.study import StudyError
 from search.engine.tracking import Tracker, is_database
-from search.engine.trial import Measured, measure_trial
+from search.engine.trial import Measured, measure_trial, validation
 
 TYPICAL_SHARE = 0.45  # of a whole trial; the rest is saved by stopping early
 JUDGING_SECONDS = 110.0  # scores, metrics of whole samples and memorisation on the test split, and the pages
@@ -256,7 +257,7 @@ def _study_parameters(plan: Plan) -> dict[str, Any]:
 
 def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entries: list[str], seconds: float) -> None:
     """Study record, pages, summary, and what to do next."""
-    record = study_record(plan, ledger, "finished" if entries else "interrupted", seconds)
+    record = _study_record(plan, ledger, "finished" if entries else "interrupted", seconds)
     write_study(plan.board, record)
     index = board_pages(plan, console, bool(entries))
     for picture in pictures(plan, entries):
@@ -278,30 +279,24 @@ def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entri
         console.print(f"Go on          {plan.script} --resume {plan.folder}", highlight=False, soft_wrap=True)
 
 
-def study_record(plan: Plan, ledger: Ledger, status: str, seconds: float) -> StudyRecord:
+def _study_record(plan: Plan, ledger: Ledger, status: str, seconds: float) -> StudyRecord:
     """What the pages show of a search, finished or not.
 
     Args:
         seconds: Wall time of this session; that of earlier ones is added.
     """
     former = read_study(plan.board, plan.study.name, plan.folder.name)
-    minutes = seconds / 60 + (former["minutes"] if former else 0.0)
-    command = f"{former['command']}; --resume {plan.flags}".strip() if former else plan.command
-    ends = [end for _, end in ledger.ended]
-    scored = [end for end in ends if end.status in SCORED and end.score is not None]
-    best = min(scored, key=lambda end: end.score or 0.0, default=None)
-    return {
-        "name": plan.study.name,
-        "title": plan.title,
-        "directory": plan.folder.name,
-        "status": status,
-        "preset": plan.preset_name,
-        "sampler": plan.sampler,
-        "epochs": plan.epochs,
-        "command": command,
-        "minutes": round(minutes, 2),
-        "trials": dict(Counter(end.status for end in ends)),
-        "best_validation": None if best is None else best.score,
-        "best_validation_error": None if best is None else best.score_error,
-        "best_trial": None if best is None else best.number,
-    }
+    heading = Heading(
+        title=plan.title,
+        status=status,
+        command=f"{former['command']}; --resume {plan.flags}".strip() if former else plan.command,
+        minutes=seconds / 60 + (former["minutes"] if former else 0.0),
+        floor=_validation_floor(plan) if status == "finished" else former and former.get("floor"),
+    )
+    return study_record(search_of(plan, ledger), heading)
+
+
+def _validation_floor(plan: Plan) -> JsonObject | None:
+    """What full simulation itself scores on the validation split; None without a twin."""
+    floor = validation(plan.data, plan.scorecard_name)[1].floor
+    return None if floor is None else {"value": floor.score.value, "error": floor.score.error}

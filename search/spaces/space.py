@@ -235,12 +235,15 @@ class Space:
 
     def optuna_parameters(self, config: Mapping[str, Any]) -> dict[str, tuple[Value, BaseDistribution]]:
         """Value and distribution of what is active in a configuration, by the name Optuna knows it by."""
-        active = {}
-        for parameter in self.parameters:
-            branch = parameter.active(config)
-            if branch is not None:
-                active[parameter.optuna_name(branch)] = (config[parameter.name], branch.distribution)
-        return active
+        return {
+            self[name].optuna_name(branch): (config[name], branch.distribution)
+            for name, branch in self.active_branches(config).items()
+        }
+
+    def active_branches(self, config: Mapping[str, Any]) -> dict[str, Branch]:
+        """The branch that holds of each parameter that has an effect in a configuration."""
+        found = {parameter.name: parameter.active(config) for parameter in self.parameters}
+        return {name: branch for name, branch in found.items() if branch is not None}
 
     def validate(self, config: Mapping[str, Any]) -> dict[str, Value]:
         """The configuration with defaults filled in.
