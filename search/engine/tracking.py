@@ -331,14 +331,19 @@ class Delivery:
             return self.client.create_run(self._experiment, **what)
 
     def _found(self, key: str) -> list[Run]:
-        """Runs of this key, oldest first: created just before an earlier delivery died, or answered too late."""
-        return list(
-            self.client.search_runs(
-                [self._experiment],
-                filter_string=f"tags.`{KEY_TAG}` = '{self._unique(key)}'",
-                order_by=["attributes.start_time ASC"],
-            )
+        """Runs of this key, oldest first: created just before an earlier delivery died, or answered too late.
+
+        Those that were deleted come last: where there is no other, the user wants none.
+        """
+        from mlflow.entities import ViewType
+
+        found = self.client.search_runs(
+            [self._experiment],
+            filter_string=f"tags.`{KEY_TAG}` = '{self._unique(key)}'",
+            run_view_type=ViewType.ALL,
+            order_by=["attributes.start_time ASC"],
         )
+        return sorted(found, key=_is_deleted)
 
     def _unique(self, key: str) -> str:
         """The key is unique in a study, the identifier among the studies."""
@@ -360,7 +365,7 @@ class Delivery:
         self.client.set_terminated(run_id, status=record["status"], end_time=record["time"])
         for twin in self._found(record["key"]):
             # A server too slow to answer in time has made a run, and then another one when it was asked again.
-            if twin.info.run_id != run_id:
+            if twin.info.run_id != run_id and not _is_deleted(twin):
                 self.client.delete_run(twin.info.run_id)
         # What is remembered is written after every record: only what still runs, or it grows with the trials.
         self._ended.add(record["key"])
@@ -468,6 +473,10 @@ def _evaluations(spool: Path) -> set[tuple[str, int]]:
     lines = spool.read_text(encoding="utf-8").splitlines() if spool.exists() else []
     records = [json.loads(line) for line in lines]
     return {(record["key"], record["step"]) for record in records if "score" in record.get("values", ())}
+
+
+def _is_deleted(run: Run) -> bool:
+    return bool(run.info.lifecycle_stage != "active")
 
 
 def _brief(error: Exception) -> str:
