@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
-from leaderboard.plots import GENERATED, MUTED, TWIN, far_apart, plain_numbers, styled
+from leaderboard import text
+from leaderboard.plots import GENERATED, MUTED, TWIN, WIDE_RANGE, styled
 from leaderboard.records import JsonObject
 
 LABEL_STEPS = ((6, 5, "left", "bottom"), (6, -6, "left", "top"))
@@ -72,12 +75,12 @@ def pareto_figure(entries: Sequence[TimedScore], floor: JsonObject | None) -> Fi
             fontsize=8,
             parse_math=False,
         )
-    if far_apart([entry.milliseconds for entry in entries]):
+    if _wide([entry.milliseconds for entry in entries]):
         axes.set_xscale("log")
-        plain_numbers(axes.xaxis)
-    if far_apart([entry.score for entry in entries]):
+        _plain_numbers(axes.xaxis)
+    if _wide([entry.score for entry in entries]):
         axes.set_yscale("log")
-        plain_numbers(axes.yaxis)
+        _plain_numbers(axes.yaxis)
     axes.margins(x=0.12, y=0.12)
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -85,3 +88,13 @@ def pareto_figure(entries: Sequence[TimedScore], floor: JsonObject | None) -> Fi
     axes.set_ylabel("score on the test split (lower is better)")
     axes.legend()
     return figure
+
+
+def _wide(values: Sequence[float]) -> bool:
+    return min(values) > 0 and max(values) > WIDE_RANGE * min(values)
+
+
+def _plain_numbers(axis: Axis) -> None:
+    """1000, not 10³."""
+    axis.set_major_formatter(lambda value, _: text.significant(value, 2))
+    axis.set_minor_formatter(NullFormatter())
