@@ -1,7 +1,14 @@
 "use strict";
 // Sorting, filters and columns of the board. Without it the page shows every row and every column.
 // The state lives in the address, after the #, so that it survives a reload and can be sent to others.
-(() => {
+document.documentElement.classList.add("scripted"); // tables wait for their rows to be chosen: see style.css
+document.addEventListener("DOMContentLoaded", () => {
+  try { board(); } finally { document.documentElement.classList.remove("scripted"); }
+  performance.mark("board-ready");
+});
+
+function board() {
+  const FIRST = 50; // rows of a table that are drawn until all are asked for: browsers lay out long tables slowly
   const form = document.getElementById("controls");
   if (!form) return;
   const filter = document.getElementById("filter");
@@ -10,7 +17,9 @@
   const boxes = [...form.querySelectorAll("input[name=column]")];
   const usual = new Map(boxes.map((box) => [box.value, box.checked]));
   const tables = [...document.querySelectorAll("table.board")].map(prepared);
+  const all = document.getElementById("all");
   const rows = tables.flatMap((table) => table.rows);
+  let everything = false; // whether long tables are drawn to their end
   const visible = new Map(); // column → whether it is shown now; at first all are
 
   function prepared(element) {
@@ -24,11 +33,12 @@
         .map((row) => ({ row, words: row.textContent.toLowerCase(), ms: number(row.dataset.ms) })),
       key: "", descending: false,
     };
+    table.ordered = table.rows;
     for (const head of table.heads) {
       const button = document.createElement("button");
       button.type = "button";
       button.append(...head.childNodes);
-      button.addEventListener("click", () => { turn(table, head.dataset.key); save(); });
+      button.addEventListener("click", () => { turn(table, head.dataset.key); select(); save(); });
       head.append(button);
       head.setAttribute("aria-sort", "none");
     }
@@ -53,8 +63,7 @@
     table.heads.forEach((head, index) =>
       head.setAttribute("aria-sort", index !== column ? "none" : descending ? "descending" : "ascending"));
     table.element.classList.toggle("sorted", column >= 0);
-    const ordered = column < 0 ? table.rows : inOrder(table, column, descending);
-    table.body.append(...ordered.map((each) => each.row));
+    table.ordered = column < 0 ? table.rows : inOrder(table, column, descending);
   }
 
   function inOrder(table, column, descending) {
@@ -76,15 +85,19 @@
   function select() {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     const most = budget.value === "" ? Infinity : Number(budget.value);
-    let count = 0;
-    for (const each of rows) {
-      const affordable = most === Infinity || each.ms <= most; // what was not timed is not within a budget
-      const kept = affordable && words.every((word) => each.words.includes(word));
-      if (each.row.hidden === kept) each.row.hidden = !kept;
-      count += kept;
+    let count = 0, drawn = 0;
+    for (const table of tables) {
+      const kept = table.ordered.filter((each) => (most === Infinity || each.ms <= most) // what was not timed is in no budget
+        && words.every((word) => each.words.includes(word)));
+      const seen = everything ? kept : kept.slice(0, FIRST);
+      if (table.rows.length) table.body.replaceChildren(...seen.map((each) => each.row));
+      count += kept.length;
+      drawn += seen.length;
     }
+    all.hidden = drawn === count;
     const untimed = most === Infinity ? "" : "; models without a measured time are left out";
-    shown.textContent = `${count} of ${rows.length} models shown${untimed}`;
+    shown.textContent = drawn === count ? `${count} of ${rows.length} models shown${untimed}`
+      : `${count} of ${rows.length} models match, the first ${FIRST} of each table are shown${untimed}`;
   }
 
   function choose() {
@@ -99,9 +112,12 @@
   function choosePart(table, changed) {
     const hidden = table.heads.map((head) => visible.get(head.dataset.key) === false);
     const indices = table.heads.flatMap((head, index) => changed.has(head.dataset.key) ? [index] : []);
-    for (const row of table.element.rows) {
+    const hide = (row) => { for (const index of indices) row.cells[index].hidden = hidden[index]; };
+    hide(table.element.tHead.rows[0]);
+    table.rows.forEach((each) => hide(each.row));
+    for (const row of table.element.querySelectorAll("tbody tr")) {
       if (row.classList.contains("heading")) row.cells[0].colSpan = hidden.filter((each) => !each).length;
-      else for (const index of indices) row.cells[index].hidden = hidden[index];
+      else if (row.parentNode !== table.body) hide(row);
     }
   }
 
@@ -109,6 +125,7 @@
     const state = new URLSearchParams();
     if (filter.value) state.set("filter", filter.value);
     if (budget.value) state.set("ms", budget.value);
+    if (everything) state.set("all", "1");
     const listed = (checked) => boxes.filter((box) => box.checked === checked && usual.get(box.value) !== checked)
       .map((box) => box.value).join(",");
     if (listed(true)) state.set("show", listed(true));
@@ -121,6 +138,7 @@
     const state = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
     filter.value = state.get("filter") ?? "";
     budget.value = state.get("ms") ?? "";
+    everything = state.get("all") === "1";
     const [more, fewer] = ["show", "hide"].map((name) => (state.get(name) ?? "").split(","));
     for (const box of boxes) box.checked = (usual.get(box.value) || more.includes(box.value)) && !fewer.includes(box.value);
     for (const table of tables) {
@@ -147,9 +165,9 @@
     history.replaceState(null, "", "#");
     load();
   });
+  all.addEventListener("click", () => { everything = true; select(); save(); filter.focus(); });
   form.addEventListener("submit", (event) => event.preventDefault());
   addEventListener("hashchange", load);
   form.hidden = false;
   load();
-  performance.mark("board-ready");
-})();
+}

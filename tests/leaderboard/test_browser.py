@@ -246,6 +246,25 @@ def test_the_page_is_whole_without_its_script(browser, board):
     context.close()
 
 
+def test_of_a_long_table_the_first_rows_are_drawn_until_all_are_asked_for(page, tmp_path, make_entry):
+    for number in range(103):
+        entry = make_entry(id=f"many.{number:03}", title=f"Model {number:03}", score=1.0 + number / 1000)
+        write_entry(tmp_path, entry, {"schema": 1, "seed": None, "training": []})
+    page.goto(build_pages(tmp_path).as_uri())
+    assert names(page) == [f"Model {number:03}" for number in range(50)]
+    assert page.get_by_role("status").inner_text().startswith("103 of 103 models match, the first 50")
+    page.get_by_label("Filter", exact=True).fill("102")  # what is not drawn is found
+    assert names(page) == ["Model 102"]
+    page.get_by_label("Filter", exact=True).fill("")
+    for _ in range(2):
+        table_of(page).get_by_role("button", name="Model").click()
+    assert names(page)[0] == "Model 102"
+    page.get_by_role("button", name="Show all rows").click()
+    assert len(names(page)) == 103
+    page.reload()
+    assert len(names(page)) == 103
+
+
 def test_nothing_is_wider_than_a_phone(page, board):
     page.set_viewport_size({"width": 390, "height": 844})
     for name in ("index.html", "metrics.html"):
