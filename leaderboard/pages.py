@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from leaderboard.board_page import render_index
+from leaderboard.downloads import write_downloads
 from leaderboard.model_page import model_context, render_model
+from leaderboard.published import read_published
 from leaderboard.ranking import Row, tables
 from leaderboard.records import (
     Board,
@@ -35,7 +37,7 @@ STAMP = "<!-- made from {} -->\n"
 
 
 def build_pages(board: Path) -> Path:
-    """Write ``index.html``, ``metrics.html`` and ``models/<entry id>.html`` under the folder; returns the first.
+    """Write ``index.html``, ``metrics.html``, ``models/<entry id>.html`` and downloads; returns the first.
 
     Pages whose records have not changed are left as they are. Records that cannot be read are listed
     with the reason. Two searches that end at the same time wait for each other: otherwise pages made from the records
@@ -58,10 +60,13 @@ def _build_pages(board: Path) -> Path:
             except InvalidEntry as error:
                 damaged.append(DamagedEntry(row.entry["id"], str(error)))
                 _write(_model_page(board, row.entry["id"]), render("model.html", **model_context(row, {})))
-    _write(board / "metrics.html", render_self_test(read_records(), read_calibration(), on_board=True))
+    metrics_page = render_self_test(read_records(), read_calibration(), on_board=True, tables=grouped)
+    _write(board / "metrics.html", metrics_page)
     write_study_pages(board, studies)
+    write_downloads(board, grouped)
     index = board / "index.html"
-    _write(index, render_index(Board(content.entries, damaged, content.test_openings), grouped, studies))
+    shown = Board(content.entries, damaged, content.test_openings)
+    _write(index, render_index(shown, grouped, studies, read_published(), board))
     return index
 
 
