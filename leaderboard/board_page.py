@@ -18,7 +18,7 @@ from leaderboard.rendering import render, shortened, svg
 from leaderboard.studies import StudyRecord
 
 MOST_BARS, MOST_POINTS = 40, 200  # rows in the plots of a table; more are not told apart, and make the page heavy
-PLOT_LETTERS = 46
+PLOT_LETTERS, POINT_LETTERS = 46, 30
 
 
 @dataclass(frozen=True)
@@ -296,7 +296,7 @@ def _timed_score(row: Row) -> TimedScore:
     assert timing is not None
     score = row.entry["score"]
     return TimedScore(
-        shortened(row.entry["title"], PLOT_LETTERS),
+        shortened(row.entry["title"], POINT_LETTERS),
         score["value"],
         score["error"],
         timing["median"],

@@ -47,7 +47,7 @@ def pareto_figure(entries: Sequence[TimedScore], floor: JsonObject | None) -> Fi
         linestyle=(0, (4, 2)),
     )
     for group, color, marker, filling, label in (
-        (others, MUTED, "s", "white", "beaten in both"),
+        (others, MUTED, "s", "white", "not in the set"),
         (chosen, GENERATED, "o", GENERATED, "Pareto set"),
     ):
         if group:

@@ -82,12 +82,10 @@ def _errors_class(standard_errors: float | None) -> str:
 
 
 def _published(measured: JsonObject | None) -> str:
-    """As many digits as the record has; nothing is rounded that others stated."""
-    if measured is None:
-        return text.NOTHING
-    value, error = (None if number is None else f"{number:,.10g}" for number in (measured["value"], measured["error"]))
-    words = f"{value} ± {error}" if error is not None else f"{value}"
-    return words.replace(",", "\u202f").replace("-", "−")
+    """Two digits of the error; without one, as many digits as the record has."""
+    if measured is None or measured["error"]:
+        return text.signed_with_error(measured)
+    return f"{measured['value']:,.12g}".replace(",", "\u202f").replace("-", "−")
 
 
 def _finalize(value: Any) -> Any:
