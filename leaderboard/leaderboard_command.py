@@ -72,7 +72,8 @@ def _read(board: Path) -> tuple[Board, list[DamagedEntry]]:
 def _say(content: Board, damaged: list[DamagedEntry]) -> None:
     for each in damaged:
         print(f"{each.name}: {each.reason}", file=sys.stderr)
-    print(f"{len(content.entries)} entries, {len(damaged)} record{'' if len(damaged) == 1 else 's'} that cannot be read")
+    records = "record" if len(damaged) == 1 else "records"
+    print(f"{len(content.entries)} entries, {len(damaged)} {records} that cannot be read")
 
 
 def _serve(given: argparse.Namespace) -> int:
