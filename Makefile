@@ -11,7 +11,7 @@ search: $(VENV)/installed ## search the ATLAS WGAN-GP on the sample that ships w
 	$(BIN)/python search/atlas_gan.py $(SEARCH_FLAGS) --output $(OUTPUT)
 
 test: $(VENV)/installed ## run the tests (the long ones: .venv/bin/pytest -m slow)
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed ## style, types, import directions
 	$(BIN)/ruff check .

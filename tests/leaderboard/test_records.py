@@ -59,7 +59,8 @@ def test_an_id_escapes_no_folder(tmp_path, make_entry, make_observables, name):
     [
         ({"surprise": 1}, "the entry itself"),
         ({"kind": "winner"}, "kind"),
-        ({"schema": 2}, "schema"),
+        ({"schema": 3}, "schema"),
+        ({"schema": 2}, "the entry itself: 'units' is a required property"),
         ({"test_openings": 0}, "test_openings"),
         ({"score_": None}, "the entry itself"),
         ({"floor": {"value": 1.0, "error": -0.1}}, "floor.error"),
