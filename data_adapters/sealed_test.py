@@ -12,6 +12,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from data_adapters.condition_file import ConditionTable
 from data_adapters.datasets import Dataset
 from data_adapters.events import Events
 
@@ -35,3 +36,13 @@ def open_test_split(dataset: Dataset, log: Path, reason: str) -> tuple[Events, E
         os.fsync(file.fileno())
     rows = dataset.rows("test")
     return dataset.source.select(rows), dataset.twins_of(rows)
+
+
+def conditions_of_test_split(dataset: Dataset) -> ConditionTable:
+    """What the test events were simulated for.
+
+    This is no opening: a generator is told the conditions, and the response of full simulation stays sealed.
+    """
+    rows = dataset.rows("test")
+    columns = {name: values[rows] for name, values in dataset.source.conditions.items()}
+    return ConditionTable(dataset.detector, columns, len(rows))

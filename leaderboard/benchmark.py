@@ -29,6 +29,7 @@ from leaderboard.records import JsonObject
 from leaderboard.resamples import record_of
 from leaderboard.sample_report import SampleReports
 from leaderboard.significance import significance
+from leaderboard.submission import MODEL_NAME, Submission
 from leaderboard.training import SeedJob, SeedTraining, train_seed
 from metrics import (
     METRICS,
@@ -234,16 +235,61 @@ class Benchmark:
             **self._scores([seed.judgement for seed in completed if seed.judgement is not None]),
         }
         shown = _shown(completed)
-        extra, details = self._reports(plan, shown)
+        # Nothing for rows that are only there to read scores by, and for an entry that stands already and is kept.
+        reported = plan.kind == "model" and not self._stands(plan)
+        extra, details = self._reports(plan.title, shown) if reported else ({}, {})
         entry |= extra
         self.on_step(plan.title, "time of generating")
         entry["cost"] = self._cost(completed)
         if plan.mlflow is not None:
             entry["mlflow"] = dict(plan.mlflow)
         responses = {seed.training.seed: seed.response for seed in completed if seed.response is not None}
-        return JudgedEntry(
-            entry, self._observables(shown, seeds) | details, responses, self._resamples(plan, entry, responses)
-        )
+        resamples = self._resamples(entry, responses) if plan.kind == "model" else None
+        return JudgedEntry(entry, self._observables(shown, seeds) | details, responses, resamples)
+
+    def judge_submission(self, submission: Submission) -> JudgedEntry:
+        """Showers of each of its files as if a seed had generated them; ``submission.check`` has passed.
+
+        What generating and training cost is not known here, and not taken on trust.
+        """
+        title = submission.title
+        self.on_step(title, "score")
+        seeds = []
+        for number, response in enumerate(submission.responses(), start=1):
+            training = SeedTraining({}, number, "completed", Path(), detail=submission.files[number - 1].name)
+            seeds.append(_JudgedSeed(training, response, self.judge.judge(response)))
+        study = StudyFacts(MODEL_NAME)
+        entry = {
+            **self._facts(submission.id, title, "model", submission.preset, study, None),
+            "status": "complete",
+            "provenance": provenance(None, "submitted") | {"submitted_files": submission.file_records},
+            "model": {
+                "name": MODEL_NAME,
+                "title": title,
+                "config": {},
+                "paper_config": None,
+                "source": submission.source,
+                "num_parameters": None,
+            },
+            "training": {
+                "epochs": 0,
+                "epochs_label": "trained elsewhere",
+                "showers": None,
+                "checkpoint_rule": "chosen elsewhere",
+                "seeds_planned": [seed.training.seed for seed in seeds],
+                "evaluate_every": 1,
+                "base_sha256": None,
+                "processes": 1,
+            },
+            "seeds": [_seed_record(seed) for seed in seeds],
+            **self._scores([seed.judgement for seed in seeds if seed.judgement is not None]),
+            "cost": None,
+        }
+        shown = _shown(seeds)
+        extra, details = self._reports(title, shown)
+        responses = {seed.training.seed: seed.response for seed in seeds if seed.response is not None}
+        observables = self._observables(shown, []) | details
+        return JudgedEntry(entry | extra, observables, responses, self._resamples(entry, responses))
 
     def full_simulation(self, preset: str, study: StudyFacts) -> JudgedEntry | None:
         """The floor as a row: the twin judged as if it were generated; None where there is no twin."""
@@ -407,6 +453,7 @@ class Benchmark:
             "dataset": {
                 "name": self.dataset.name,
                 "title": self.dataset.title,
+                "detector_title": self.dataset.detector.title,
                 "sha256": self.dataset.sha256,
                 "provenance": self.dataset.provenance,
                 "split": "test",
@@ -457,17 +504,14 @@ class Benchmark:
             "z": None if excess is None else standard_errors(Estimate(**excess)),
         }
 
-    def _reports(self, plan: EntryPlan, shown: _JudgedSeed | None) -> tuple[JsonObject, JsonObject]:
-        """What goes beside the scores into the record, and into the observables.
-
-        Nothing for rows that are only there to read scores by, and for an entry that stands already and is kept.
-        """
-        if shown is None or shown.response is None or plan.kind != "model" or self._stands(plan):
+    def _reports(self, title: str, shown: _JudgedSeed | None) -> tuple[JsonObject, JsonObject]:
+        """What goes beside the scores into the record, and into the observables."""
+        if shown is None or shown.response is None:
             return {}, {}
         seed = {"seed": shown.training.seed}
-        self.on_step(plan.title, "metrics of whole samples")
+        self.on_step(title, "metrics of whole samples")
         whole_sample = self.reports.whole_sample(shown.response)
-        self.on_step(plan.title, "memorisation")
+        self.on_step(title, "memorisation")
         memorisation = self.reports.memorisation(shown.response)
         record = {"whole_sample": seed | whole_sample.record, "memorisation": seed | memorisation}
         helix = self.reports.helix(shown.response)
@@ -478,10 +522,8 @@ class Benchmark:
             return bool(records.read_entry(self.board, plan.id)["status"] != "incomplete")
         return False
 
-    def _resamples(self, plan: EntryPlan, entry: JsonObject, responses: Mapping[int, Response]) -> JsonObject | None:
-        if plan.kind != "model":
-            return None
-        self.on_step(plan.title, "score on resampled events")
+    def _resamples(self, entry: JsonObject, responses: Mapping[int, Response]) -> JsonObject | None:
+        self.on_step(entry["title"], "score on resampled events")
         return record_of(entry, {seed: self.judge.resampled_scores(each) for seed, each in responses.items()})
 
     def _cost(self, completed: Sequence[_JudgedSeed]) -> JsonObject | None:

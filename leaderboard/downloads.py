@@ -71,14 +71,14 @@ def flat_row(row: Row) -> JsonObject:
         timing = time_a_shower(entry, batch) or {}
         flat |= {f"ms_{batch}": timing.get("median"), f"ms_{batch}_spread": timing.get("spread")}
     return flat | {
-        "parameters_generate": entry["model"]["num_parameters"]["generate"],
-        "parameters_train": entry["model"]["num_parameters"]["train"],
+        **{f"parameters_{use}": (entry["model"]["num_parameters"] or {}).get(use) for use in ("generate", "train")},
         "hardware": None if entry["cost"] is None else entry["cost"]["hardware"],
         "seeds_completed": text.completed_seeds(entry),
         "seeds_planned": len(entry["training"]["seeds_planned"]),
         "epochs": entry["training"]["epochs"],
         "trials_compared": entry["study"]["trials_compared"],
         "test_openings": entry["test_openings"],
+        "origin": entry["provenance"].get("origin", "ours"),
         "time": entry["provenance"]["time"],
     }
 

@@ -1,4 +1,4 @@
-"""``arena leaderboard``: build, check and serve the pages."""
+"""``arena leaderboard``: build, check and serve the pages; take in what was generated elsewhere."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from leaderboard.submit_command import add_conditions_action, add_submit_action
 
 if TYPE_CHECKING:
     from leaderboard.records import Board, DamagedEntry
@@ -15,6 +17,8 @@ def add_leaderboard_command(commands: argparse._SubParsersAction[argparse.Argume
     """Add the subcommand and its actions."""
     command = commands.add_parser("leaderboard", help="the leaderboard's pages")
     actions = command.add_subparsers(required=True, metavar="ACTION")
+    add_conditions_action(actions)
+    add_submit_action(actions)
     for name, run, words in (
         ("build", _build, "render the pages from the records"),
         ("check", _check, "read every record, and say what is wrong"),
@@ -49,8 +53,27 @@ def _build(given: argparse.Namespace) -> int:
 def _check(given: argparse.Namespace) -> int:
     board = board_of(given.output)
     content, damaged = _read(board)
+    damaged += _of_other_data(content)
     _say(content, damaged)
     return 1 if damaged else 0
+
+
+def _of_other_data(content: Board) -> list[DamagedEntry]:
+    """Entries whose dataset is called like one of the project's, and is not the same."""
+    from data_adapters.datasets import DATASETS
+    from leaderboard.records import DamagedEntry
+
+    datasets = [entry["dataset"] for entry in content.entries]
+    here = {name: DATASETS[name].sha256 for name in {dataset["name"] for dataset in datasets} & DATASETS.keys()}
+    return [
+        DamagedEntry(
+            entry["id"],
+            f"judged on {entry['dataset']['name']} with the hash {entry['dataset']['sha256'][:12]}…; the files here "
+            f"have {here[entry['dataset']['name']][:12]}…: other data, or another hash than its events had",
+        )
+        for entry in content.entries
+        if here.get(entry["dataset"]["name"], entry["dataset"]["sha256"]) != entry["dataset"]["sha256"]
+    ]
 
 
 def _read(board: Path) -> tuple[Board, list[DamagedEntry]]:
@@ -73,7 +96,7 @@ def _say(content: Board, damaged: list[DamagedEntry]) -> None:
     for each in damaged:
         print(f"{each.name}: {each.reason}", file=sys.stderr)
     records = "record" if len(damaged) == 1 else "records"
-    print(f"{len(content.entries)} entries, {len(damaged)} {records} that cannot be read")
+    print(f"{len(content.entries)} entries, {len(damaged)} {records} with a fault")
 
 
 def _serve(given: argparse.Namespace) -> int:
