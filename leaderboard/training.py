@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from data_adapters.datasets import DatasetFiles
+from data_adapters.datasets import Dataset, DatasetFiles
 from data_adapters.events import Events, InvalidEvents
 from leaderboard.records import InvalidEntry, JsonObject, read_json, write_atomically
 from metrics.judge import Judge
@@ -104,6 +104,7 @@ class SeedTraining:
         train_cpu_s: CPU seconds of training and its evaluations, in all processes.
         num_parameters: ``generate`` and ``train``.
         detail: Why it did not complete; else empty.
+        trained_range: Condition → least and largest value in the training sample, in the unit of the detector.
     """
 
     job: JsonObject
@@ -118,6 +119,7 @@ class SeedTraining:
     num_parameters: dict[str, int] = field(default_factory=lambda: {"generate": 0, "train": 0})
     showers: int = 0
     detail: str = ""
+    trained_range: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def checkpoint_folder(self) -> Path:
@@ -160,6 +162,7 @@ def train_seed(
         job.folder,
         num_parameters=model.parameter_counts(),
         showers=len(dataset.rows("train")),
+        trained_range=_range_of(dataset),
     )
     if job.epochs == 0:
         return _untrained(model, started)
@@ -168,6 +171,12 @@ def train_seed(
         return _Run(job, model, evaluate, started, on_progress).finish()
     finally:
         model.close()
+
+
+def _range_of(dataset: Dataset) -> dict[str, tuple[float, float]]:
+    rows = dataset.rows("train")
+    conditions = {name: values[rows] for name, values in dataset.source.conditions.items()}
+    return {name: (float(values.min()), float(values.max())) for name, values in conditions.items()}
 
 
 def failed_seed(job: SeedJob, detail: str) -> SeedTraining:

@@ -170,8 +170,10 @@ class RefiningGenerator(NetworkGenerator):
         seen = self.traces.signals.forward(encoded)
         return self.traces.signals.inverse(self.traces.refined(self.network, seen))
 
-    def normalisation(self, conditions: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-        return np.ones(len(next(iter(conditions.values()))), dtype=np.float32)
+    @property
+    def constant_normalisation(self) -> float:
+        """The networks see logarithms of signals."""
+        return 1.0
 
     def constants(self) -> dict[str, Any]:
         return {"signals": self.traces.signals.to_json(), "least_station": self.traces.least}

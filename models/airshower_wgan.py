@@ -28,7 +28,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from data_adapters.detector import Detector, detector_from_json
@@ -100,8 +99,10 @@ class PatternsGenerator(NetworkGenerator):
     def normalised(self, encoded: Tensor, noise: Tensor) -> Tensor:
         return self.signals.inverse(self.network(torch.cat((noise, encoded), dim=1)))
 
-    def normalisation(self, conditions: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-        return np.ones(len(conditions[self.energy_name]), dtype=np.float32)
+    @property
+    def constant_normalisation(self) -> float:
+        """The networks see logarithms of signals."""
+        return 1.0
 
     def constants(self) -> dict[str, Any]:
         return {"signals": self.signals.to_json()}

@@ -28,9 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -85,9 +83,10 @@ class TrackGenerator(NetworkGenerator):
         logits = full_length(self.network(noise, told_of(encoded)), self.places)
         return response_of(torch.sigmoid(logits[:, :MOST_POINTS]))
 
-    def normalisation(self, conditions: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-        """Ones: the response is a place in the chamber."""
-        return np.ones(len(next(iter(conditions.values()))), dtype=np.float32)
+    @property
+    def constant_normalisation(self) -> float:
+        """The response is a place in the chamber."""
+        return 1.0
 
 
 class _Tracks(NetworkModel):

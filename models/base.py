@@ -74,12 +74,18 @@ class ShowerGenerator(ABC):
         return response * self.normalisation(conditions)[:, None]
 
     def normalisation(self, conditions: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-        """What the response of each event is divided by before a network sees it, (N,), in the unit of the detector.
-
-        The incident energy times ``response_scale`` (``models.rows.response_scale``), unless a model says otherwise.
-        """
+        """What the response of each event is divided by before a network sees it, (N,), in the unit of the detector."""
+        constant = self.constant_normalisation
+        if constant is not None:
+            return np.full(len(next(iter(conditions.values()))), constant, dtype=np.float32)
         energy = np.asarray(conditions[self.energy_name], dtype=np.float32)
         return energy if self.response_scale == 1.0 else energy * np.float32(self.response_scale)
+
+    @property
+    def constant_normalisation(self) -> float | None:
+        """What every response is divided by; None where that is the energy times ``response_scale``
+        (``models.rows.response_scale``)."""
+        return None
 
     @property
     def energy_name(self) -> str:

@@ -148,9 +148,10 @@ class Clic3dganGenerator(NetworkGenerator):
         """What a cell that holds 1 is in the GeV of the images, before the power."""
         return self.volume.gev / self.response_scale
 
-    def normalisation(self, conditions: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-        """The same for all events: the networks see energies, not fractions of the incident energy."""
-        return np.full(len(next(iter(conditions.values()))), 1 / self.unit, dtype=np.float32)
+    @property
+    def constant_normalisation(self) -> float:
+        """The networks see energies, not fractions of the incident energy."""
+        return 1 / self.unit
 
 
 def image_rows(conditioning: Conditioning, unit: float, power: float) -> Encode:

@@ -29,7 +29,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from data_adapters.detector import Detector, detector_from_json, detector_to_json
@@ -51,7 +50,7 @@ from models.network_model import Losses, NetworkGenerator, NetworkModel
 from models.optimizers import build_optimizer
 from models.rows import TrainingRows, TrainingSample, first_events
 from models.storage import with_prefix, without_prefix
-from models.track_images import NUM_TRACKS, DrawnTracks, SummedTracks, TrackImages, no_tracks, tracks_conditioning
+from models.track_images import DrawnTracks, SummedTracks, TrackImages, no_tracks, tracks_conditioning
 
 REFINEMENT, TRACKER_IMAGE = "lhcb-refinement", "lhcb-tracker-image"
 SINGLE_TRACK = "lhcb-single-track"
@@ -98,9 +97,10 @@ class ImageGenerator(NetworkGenerator):
         of_tracks, of_image = noise[:, : self.images.noise_dim], noise[:, self.images.noise_dim :]
         return self.scale.inverse(self.network(self.scale.forward(self.images(encoded, of_tracks)), of_image))
 
-    def normalisation(self, conditions: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+    @property
+    def constant_normalisation(self) -> float:
         """The limit of a cell."""
-        return np.full(len(conditions[NUM_TRACKS]), self.limit, dtype=np.float32)
+        return self.limit
 
     @property
     def base(self) -> SingleTrackGenerator | None:

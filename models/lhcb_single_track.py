@@ -232,9 +232,10 @@ class SingleTrackGenerator(NetworkGenerator):
     def normalised(self, encoded: Tensor, noise: Tensor) -> Tensor:
         return SCALES[self.config.cell_scale].inverse(self.network(noise, encoded))
 
-    def normalisation(self, conditions: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+    @property
+    def constant_normalisation(self) -> float:
         """The limit of a cell."""
-        return np.full(len(conditions[self.energy_name]), self.limit, dtype=np.float32)
+        return self.limit
 
     def constants(self) -> dict[str, Any]:
         return {"cell_limit": self.limit}

@@ -68,10 +68,9 @@ class MeanShowerGenerator(ShowerGenerator):
             return torch.zeros(len(encoded), dtype=torch.long, device=encoded.device)
         return (encoded - self.energies).abs().argmin(dim=1)
 
-    def normalisation(self, conditions: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-        if self.detector.energy_condition is None:
-            return np.ones(len(next(iter(conditions.values()))), dtype=np.float32)
-        return super().normalisation(conditions)
+    @property
+    def constant_normalisation(self) -> float | None:
+        return 1.0 if self.detector.energy_condition is None else None
 
     def tensors(self) -> dict[str, Tensor]:
         return {"energies": self.energies, "table": self.table}

@@ -118,8 +118,16 @@ class Scaling:
     def encode(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scaled values, shape (N, 1)."""
         scale = np.log10(values) if self.logarithmic else values
-        width = self.high - self.low
-        return np.asarray((scale - self.low) / (width or 1.0))[:, None]
+        return np.asarray((scale - self.low) / self._width)[:, None]
+
+    def encode_tensor(self, values: Tensor) -> Tensor:
+        """The same in torch."""
+        scale = torch.log10(values) if self.logarithmic else values
+        return ((scale - self.low) / self._width)[:, None]
+
+    @property
+    def _width(self) -> float:
+        return self.high - self.low or 1.0
 
 
 @dataclass(frozen=True)
@@ -138,6 +146,10 @@ class Categories:
         if len(wrong):
             raise ValueError(f"{self.name} holds {wrong[0]}; it must be a whole number from 0 to {self.count - 1}")
         return np.eye(self.count)[values.astype(np.intp)]
+
+    def encode_tensor(self, values: Tensor) -> Tensor:
+        """The same in torch, unchecked."""
+        return (values[:, None] == torch.arange(self.count, device=values.device)).to(values.dtype)
 
 
 @dataclass(frozen=True)
@@ -160,6 +172,10 @@ class Affine:
     def encode(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Shape (N, size)."""
         return np.asarray((values.reshape(len(values), self.size) - self.offset) / self.scale)
+
+    def encode_tensor(self, values: Tensor) -> Tensor:
+        """The same in torch."""
+        return (values.reshape(-1, self.size) - self.offset) / self.scale
 
 
 Part = Scaling | Categories | Affine
@@ -194,6 +210,14 @@ class Conditioning:
         if not columns:
             return torch.empty((len(next(iter(conditions.values()))), 0))
         return torch.from_numpy(np.concatenate(columns, axis=1).astype(np.float32))
+
+    def encode_tensors(self, conditions: Mapping[str, Tensor]) -> Tensor:
+        """The same in torch and in the precision of the conditions: a part of networks that run without Python."""
+        columns = [part.encode_tensor(conditions[part.name]) for part in self.parts]
+        if not columns:
+            first = next(iter(conditions.values()))
+            return first.reshape(len(first), -1)[:, :0]
+        return torch.cat(columns, dim=1)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Plain values; ``from_json`` is its inverse."""
