@@ -62,7 +62,7 @@ class PatternGenerator(nn.Module):
         self.output = nn.Sequential(nn.Conv2d(maps[-1], 1, KERNEL, padding=1), nn.ReLU())
 
     def forward(self, inputs: Tensor) -> Tensor:
-        seed = self.linear(inputs).reshape(len(inputs), *self.seed)
+        seed = self.linear(inputs).reshape(-1, *self.seed)
         pattern: Tensor = self.output(self.growth(seed))
         return pattern.flatten(1)
 

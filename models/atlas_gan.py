@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from data_adapters.detector import Detector, detector_from_json, detector_to_json
 from data_adapters.events import Events
@@ -105,6 +105,10 @@ class GanGenerator(ShowerGenerator):
 
     def tensors(self) -> dict[str, Tensor]:
         return {"network": self.network.flat}
+
+    def freeze(self) -> list[nn.Module]:
+        self.network.freeze()
+        return []
 
 
 class AtlasGan(GenerativeModel):

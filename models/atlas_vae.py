@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from data_adapters.detector import Detector, detector_from_json, detector_to_json
 from data_adapters.events import INCIDENT_ENERGY
@@ -109,6 +109,10 @@ class VaeGenerator(ShowerGenerator):
 
     def tensors(self) -> dict[str, Tensor]:
         return {"network": self.network.flat}
+
+    def freeze(self) -> list[nn.Module]:
+        self.network.freeze()
+        return []
 
 
 class AtlasVae(GenerativeModel):

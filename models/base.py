@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from data_adapters.detector import Detector
 from models.config import Config
@@ -43,6 +43,13 @@ class ShowerGenerator(ABC):
     @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
         """What was learned and is needed to generate."""
+
+    def freeze(self) -> list[nn.Module]:
+        """Make weights constants, for a program that is traced: no gradients, no training mode.
+
+        Returns: The torch modules that it generates with; none where its weights are plain tensors.
+        """
+        return []
 
     def num_parameters(self) -> int:
         """Numbers that were learned and are needed to generate."""

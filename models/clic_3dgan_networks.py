@@ -190,7 +190,7 @@ class Generator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """From (B, inputs) to (B, 1, X, Y, Z)."""
-        coarse = self.dense(x).reshape(len(x), *self.grid)
+        coarse = self.dense(x).reshape(-1, *self.grid)
         whole: Tensor = self.convolutions(coarse)
         return whole[:, :, : self.cells[0], : self.cells[1], : self.cells[2]]
 

@@ -52,6 +52,11 @@ class DenseNetwork:
             for offset in self.biases:
                 offset.copy_(INITIALIZERS[bias].draw(tuple(offset.shape), random))
 
+    def freeze(self) -> None:
+        """Make the parameters constants."""
+        for view in (*self.weights, *self.biases, *self.slopes):
+            view.requires_grad_(False)
+
     def zero_gradients(self) -> None:
         """Forget the gradients; autograd adds to them in place."""
         if self.flat.grad is not None:

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from data_adapters.detector import Detector, detector_from_json, detector_to_json
 from data_adapters.events import Events, InvalidEvents
@@ -115,6 +115,9 @@ class ImageGenerator(NetworkGenerator):
         if self.base is not None:
             self.base.load_tensors(without_prefix(BASE, tensors))
         super().load_tensors({name: tensor for name, tensor in tensors.items() if not name.startswith(BASE)})
+
+    def freeze(self) -> list[nn.Module]:
+        return [*super().freeze(), *([] if self.base is None else self.base.freeze())]
 
     def num_parameters(self) -> int:
         return super().num_parameters() + (0 if self.base is None else self.base.num_parameters())

@@ -25,6 +25,8 @@ from models.base import GenerativeModel, ShowerGenerator, check_losses, random_s
 from models.config import Config, to_dict
 from models.data_parallel import ALONE, BatchNorm3d, Processes
 from models.layers import Dropout
+from models.paired_convolution import PairedConv3d
+from models.polyphase import UpsampledConv3d
 from models.preprocessing import Conditioning
 from models.rows import TrainingRows
 from models.storage import (
@@ -65,6 +67,12 @@ class NetworkGenerator(ShowerGenerator):
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """The inverse of ``tensors``."""
         self.network.load_state_dict(dict(tensors))
+
+    def freeze(self) -> list[nn.Module]:
+        for module in self.network.modules():
+            if isinstance(module, UpsampledConv3d | PairedConv3d):
+                module.freeze()
+        return [self.network.eval().requires_grad_(False)]
 
     def num_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.network.parameters())

@@ -28,6 +28,7 @@ class PairedConv3d(nn.Conv3d):
     def __init__(self, inputs: int, outputs: int, kernel: Shape, padding: Shape) -> None:
         super().__init__(inputs, outputs, kernel, padding=padding)
         self.ends = padding
+        self.paired: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, I, X, Y, Z) to (B, O, …), in channels-last memory order."""
@@ -35,12 +36,17 @@ class PairedConv3d(nn.Conv3d):
         if x.device.type != "cpu" or self.in_channels == 1 or self.out_channels > MOST_FILTERS:
             return super().forward(x).contiguous(memory_format=torch.channels_last_3d)
         fine = x.shape[4] + 2 * self.ends[2] - self.weight.shape[4] + 1
-        kernel = self._paired_kernel()
+        kernel = self._paired_kernel() if self.paired is None else self.paired
         pairs = -(-fine // 2) + kernel.shape[4] - 1
         padded = functional.pad(x, (self.ends[2], 2 * pairs - self.ends[2] - x.shape[4]))
         assert self.bias is not None, "the convolution was built with one"
         output = functional.conv3d(_pair(padded), kernel, self.bias.repeat(2), padding=(*self.ends[:2], 0))
         return _unpair(output)[..., :fine].contiguous(memory_format=torch.channels_last_3d)
+
+    def freeze(self) -> None:
+        """Make the kernel of pairs once for all: weights do not change any more."""
+        with torch.no_grad():
+            self.paired = self._paired_kernel()
 
     def _paired_kernel(self) -> Tensor:
         """Of shape (2·O, 2·I, k, k, T); the place within the pair runs slower than the channel."""

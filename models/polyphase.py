@@ -94,6 +94,7 @@ class UpsampledConv3d(nn.Conv3d):
         self.factor = factor
         self.axes = [phases(n, factor, k) for n, k in zip(cells, kernel, strict=True)]
         self.ends = [end for axis in reversed(self.axes) for end in (axis.before, axis.after)]
+        self.combined: Tensor | None = None
         for number, axis in enumerate(self.axes):
             self.register_buffer(f"windows_{number}", axis.weights.clone(), persistent=False)
 
@@ -102,8 +103,13 @@ class UpsampledConv3d(nn.Conv3d):
         padded = functional.pad(x, self.ends, mode="replicate")
         coarse = padded.contiguous(memory_format=torch.channels_last_3d)
         assert self.bias is not None, "the convolution was built with one"
-        output = functional.conv3d(coarse, self._combined(), self.bias.repeat(self.factor**3))
+        output = functional.conv3d(coarse, self._combined() if self.combined is None else self.combined, self.bias.repeat(self.factor**3))
         return self._side_by_side(output)
+
+    def freeze(self) -> None:
+        """Combine the kernel once for all: weights do not change any more."""
+        with torch.no_grad():
+            self.combined = self._combined()
 
     def _combined(self) -> Tensor:
         """Kernel on the coarse image, (f³·O, I, T, T, T); the phase runs slower than the filter."""

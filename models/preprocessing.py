@@ -216,7 +216,7 @@ class Conditioning:
         columns = [part.encode_tensor(conditions[part.name]) for part in self.parts]
         if not columns:
             first = next(iter(conditions.values()))
-            return first.reshape(len(first), -1)[:, :0]
+            return (first[:, None] if first.dim() == 1 else first.flatten(1))[:, :0]
         return torch.cat(columns, dim=1)
 
     def to_json(self) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ class TrackImages(ABC):
 
     def split(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
         """Tracks (B, T, 3), and which of them count, (B, T)."""
-        tracks = encoded[:, :-1].reshape(len(encoded), self.most_tracks, NUMBERS)
+        tracks = encoded[:, :-1].unflatten(1, (self.most_tracks, NUMBERS))
         counts = torch.arange(self.most_tracks, device=encoded.device) < encoded[:, -1:]
         return tracks, counts
 
@@ -92,12 +92,20 @@ class DrawnTracks(TrackImages):
     def __call__(self, encoded: Tensor, noise: Tensor) -> Tensor:
         assert noise.shape[1] == 0, "what is drawn follows from the tracks alone"
         tracks, counts = self.split(encoded)
+        if torch.onnx.is_in_onnx_export():
+            return self._as_product(tracks, counts)
         column, hits_column = _cell(self.columns, tracks[..., 0])
         row, hits_row = _cell(self.rows, tracks[..., 1])
         columns = len(self.columns) - 1
         images = encoded.new_zeros(len(encoded), (len(self.rows) - 1) * columns)
         energy = torch.where(counts & hits_column & hits_row, tracks[..., 2], 0.0)
         return images.scatter_add_(1, row * columns + column, energy).div_(self.limit)
+
+    def _as_product(self, tracks: Tensor, counts: Tensor) -> Tensor:
+        """The same as a product of matrices: ONNX of old runtimes adds no two tracks into one cell."""
+        energy = torch.where(counts, tracks[..., 2], 0.0)[..., None]
+        rows = _hits(self.rows, tracks[..., 1]) * energy
+        return (rows.transpose(1, 2) @ _hits(self.columns, tracks[..., 0])).flatten(1) / self.limit
 
 
 def _cell(edges: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,6 +114,13 @@ def _cell(edges: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
     inside = (places >= edges[0]) & (places <= edges[-1])
     cell = torch.bucketize(places.contiguous(), edges, right=True) - 1
     return cell.clamp(0, len(edges) - 2), inside
+
+
+def _hits(edges: Tensor, places: Tensor) -> Tensor:
+    """1 in the cell of each place (B, T), 0 elsewhere, float32 of shape (B, T, cells); the far edge as in ``_cell``."""
+    places = places.double()[..., None]
+    last = torch.arange(len(edges) - 1, device=edges.device) == len(edges) - 2
+    return ((places >= edges[:-1]) & ((places < edges[1:]) | (last & (places == edges[-1])))).float()
 
 
 class SummedTracks(TrackImages):
@@ -123,6 +138,8 @@ class SummedTracks(TrackImages):
         base.network.eval().requires_grad_(False)
 
     def __call__(self, encoded: Tensor, noise: Tensor) -> Tensor:
+        if torch.onnx.is_in_onnx_export():
+            return self._of_every_place(encoded, noise)
         tracks, counts = self.split(encoded)
         event = torch.arange(len(encoded), device=encoded.device)[:, None].expand_as(counts)[counts]
         told = self._encoded(tracks[counts])
@@ -134,6 +151,17 @@ class SummedTracks(TrackImages):
                 part = slice(start, start + size)
                 images.index_add_(0, event[part], self.base.normalised(told[part], drawn[part]))
         return self.readout.saturate(images.mul_(self.share))
+
+    def _of_every_place(self, encoded: Tensor, noise: Tensor) -> Tensor:
+        """The same with an image of each place for a track, also where there is none: the shapes are then fixed."""
+        tracks, counts = self.split(encoded)
+        flat = tracks.reshape(-1, NUMBERS)
+        told = self.base.conditioning.encode_tensors(
+            {part.name: flat[:, _number(part.name)] for part in self.base.conditioning.parts}
+        )
+        images = self.base.normalised(told, noise.reshape(-1, self.base.latent_dim))
+        images = images.reshape(-1, self.most_tracks, self.base.detector.num_cells)
+        return self.readout.saturate(torch.where(counts[..., None], images, 0.0).sum(dim=1) * self.share)
 
     def _encoded(self, tracks: Tensor) -> Tensor:
         """Tracks (M, 3) as the base is told of them."""

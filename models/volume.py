@@ -88,7 +88,7 @@ class Volume:
     def cells(self, images: Tensor) -> Tensor:
         """The inverse of ``images``."""
         back = [self._order.index(axis) + 1 for axis in range(VOLUME_AXES)]
-        return images[:, 0].permute(0, *back).reshape(len(images), -1)
+        return images[:, 0].permute(0, *back).flatten(1)
 
     @property
     def has_angle(self) -> bool:

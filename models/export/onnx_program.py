@@ -1,0 +1,94 @@
+"""A generator as an ONNX program.
+
+The exporter that traces is used: it writes the version of the operators that it is asked for, which old runtimes inside
+simulations need; the newer exporter writes a later one than it is asked for.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor
+from torch.onnx import register_custom_op_symbolic
+
+from models.export.physical_generator import PhysicalGenerator
+
+OPSET = 15
+RESPONSE = "response"
+EVENTS = "events"  # name of the axis whose length is free
+
+
+def onnx_program(module: PhysicalGenerator, example: Sequence[Tensor]) -> bytes:
+    """The program as a file's content: float32 inputs in physical units, any number of events.
+
+    Args:
+        example: Inputs as ``module`` takes them; at least two events, so that the number of events is seen to be free.
+    Raises: CannotExport if an operation has no counterpart in ONNX, or the file is not what was asked for.
+    """
+    content = io.BytesIO()
+    axes = {name: {0: EVENTS} for name in (*module.input_names, RESPONSE)}
+    _register()
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # that this exporter is the older one, and that shapes are constants
+            torch.onnx.export(
+                module,
+                tuple(example),
+                content,
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=module.input_names,
+                output_names=[RESPONSE],
+                dynamic_axes=axes,
+            )
+    except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+        raise CannotExport(f"it uses what ONNX cannot express: {str(error).splitlines()[0][:300]}") from error
+    check_program(content.getvalue())
+    return content.getvalue()
+
+
+class CannotExport(ValueError):
+    """A model that has no form that the target reads; the message says why."""
+
+
+def check_program(content: bytes) -> onnx.ModelProto:
+    """The program in a file, after a look at what it says of itself.
+
+    Raises: CannotExport if its operators are of another version than was asked for, or its inputs no float32.
+    """
+    program = onnx.load_from_string(content)
+    versions = {item.domain: item.version for item in program.opset_import}
+    if versions.keys() - {""} or versions[""] > OPSET:
+        raise CannotExport(f"the operators of the file are {versions}; at most version {OPSET} of ONNX's own are read")
+    onnx.checker.check_model(program, full_check=True)
+    wrong = [item.name for item in program.graph.input if item.type.tensor_type.elem_type != onnx.TensorProto.FLOAT]
+    if wrong:
+        raise CannotExport(f"the inputs {', '.join(wrong)} are not float32")
+    return program
+
+
+def _register() -> None:
+    """Operations that the exporter does not know, or takes for something else than they are."""
+    register_custom_op_symbolic("aten::hypot", _hypot, OPSET)
+    register_custom_op_symbolic("aten::contiguous", _same, OPSET)
+    register_custom_op_symbolic("aten::sigmoid", _sigmoid, OPSET)
+
+
+def _hypot(graph: Any, x: Any, y: Any) -> Any:
+    return graph.op("Sqrt", graph.op("Add", graph.op("Mul", x, x), graph.op("Mul", y, y)))
+
+
+def _sigmoid(graph: Any, x: Any) -> Any:
+    """Written out: ONNX Runtime's own has an absolute error of 1e-7, which is much of what a faint cell holds."""
+    one = graph.op("Constant", value_t=torch.tensor(1.0))
+    return graph.op("Reciprocal", graph.op("Add", one, graph.op("Exp", graph.op("Neg", x))))
+
+
+def _same(_graph: Any, values: Any, _memory_order: Any) -> Any:
+    """Memory order is nothing that a program in ONNX knows."""
+    return values
