@@ -229,7 +229,7 @@ def _convert(given: argparse.Namespace) -> int:
 
     dataset = _dataset(given.file)
     path = dataset.file if dataset else _existing(given.file)
-    layout = given.layout or _written_layout(given.out)
+    layout = given.layout or written_layout(given.out)
     input_layout = given.input_layout or (dataset.layout if dataset else None)
     done = convert(path, given.out, layout, _options(given.option), given.force, input_layout)
     print(f"{done.num_events} events written: {', '.join(map(str, done.files))}")
@@ -238,7 +238,8 @@ def _convert(given: argparse.Namespace) -> int:
     return 0
 
 
-def _written_layout(out: Path) -> str:
+def written_layout(out: Path) -> str:
+    """The arena's own layout of a suffix. Raises: InvalidCommand if there is none."""
     layout = WRITTEN_LAYOUTS.get(out.suffix.lower())
     if layout is None:
         suffixes = ", ".join(WRITTEN_LAYOUTS)

@@ -64,9 +64,7 @@ def convert(
     source = open_events(path, source_layout, options)
     if out.resolve() in {file.resolve() for file in source.files}:
         raise CannotConvert(f"{out} is the file that is read: choose another name")
-    reason = adapter.accepts(source.detector)
-    if reason is not None:
-        raise CannotConvert(f"{path} cannot be written as {layout}: {reason}. {_alternatives(source.detector)}")
+    _check_accepted(adapter, source)
     with _folder_beside(out) as folder:
         written = folder / out.name
         _write(adapter, source, written)
@@ -74,6 +72,30 @@ def convert(
         files = [written, *sorted(file for file in folder.iterdir() if file != written)]
         places = _put(files, out.parent, force)
     return Conversion(places, len(source), not_held)
+
+
+def write_events(source: EventSource, out: Path, layout: str, *, force: bool = False) -> tuple[Path, ...]:
+    """Write events that need not come from a file, block by block; what fails leaves nothing behind.
+
+    Returns: All files that were written; the first holds the events.
+    Raises: CannotConvert as ``convert``; whatever reading raises.
+    """
+    adapter = ADAPTERS[layout]
+    _check_target(adapter, out, force)
+    _check_accepted(adapter, source)
+    with _folder_beside(out) as folder:
+        written = folder / out.name
+        _write(adapter, source, written)
+        files = [written, *sorted(file for file in folder.iterdir() if file != written)]
+        return _put(files, out.parent, force)
+
+
+def _check_accepted(adapter: Adapter, source: EventSource) -> None:
+    reason = adapter.accepts(source.detector)
+    if reason is not None:
+        raise CannotConvert(
+            f"{source.path} cannot be written as {adapter.name}: {reason}. {_alternatives(source.detector)}"
+        )
 
 
 def _check_target(adapter: Adapter, out: Path, force: bool) -> None:

@@ -40,6 +40,7 @@ class EventSource:
         response_key: Where the response lies in the file, for messages.
         chunk_rows: Events that the file stores together; reading in multiples of it is fastest.
         files: All files that belong to it, its description too.
+        provenance: Where the events come from, in a sentence, if no file of ours says it.
     Raises: UnreadableFile if conditions do not fit the detector, or there are no events.
     """
 
@@ -53,6 +54,7 @@ class EventSource:
     auxiliary: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     chunk_rows: int = 1000
     files: tuple[Path, ...] = ()
+    provenance: str = ""
 
     def __post_init__(self) -> None:
         if len(self) == 0:

@@ -47,7 +47,7 @@ class TrackNetwork(nn.Module):
     def forward(self, noise: Tensor, told: Tensor) -> Tensor:
         """Logits on as many places as the network has grown to."""
         logits: Tensor = self.layers(torch.cat((noise, told), dim=1))
-        return logits.flatten(1).unflatten(1, (-1, COORDINATES))
+        return logits.reshape(-1, logits[0].numel() // COORDINATES, COORDINATES)
 
 
 class JudgingNetwork(nn.Module):

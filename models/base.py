@@ -51,6 +51,10 @@ class ShowerGenerator(ABC):
         """
         return []
 
+    def refuses_export(self) -> str | None:
+        """Why no program of its own can be made of it; None if one can."""
+        return None
+
     def num_parameters(self) -> int:
         """Numbers that were learned and are needed to generate."""
         return sum(tensor.numel() for tensor in self.tensors().values())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from models.base import ShowerGenerator
 from models.registry import MODELS
-from models.storage import read_checkpoint
+from models.storage import read_checkpoint, with_prefix, write_checkpoint
 
 GENERATOR = "generator."
 
@@ -18,3 +18,12 @@ def load_generator(folder: Path, device: str = "cpu") -> ShowerGenerator:
     """
     header, tensors = read_checkpoint(folder, GENERATOR)
     return MODELS[header["model"]].load(header, tensors, device)
+
+
+def copy_generator(folder: Path, to: Path) -> None:
+    """Write a checkpoint that holds the generator alone, and can generate but not be trained on.
+
+    Raises: UnreadableCheckpoint.
+    """
+    header, tensors = read_checkpoint(folder, GENERATOR)
+    write_checkpoint(to, header, with_prefix(GENERATOR, tensors))

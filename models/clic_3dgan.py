@@ -143,6 +143,11 @@ class Clic3dganGenerator(NetworkGenerator):
             images = self.network(torch.cat((encoded, noise), dim=1))
         return self.volume.cells(to_energy(images, self.config.power))
 
+    def refuses_export(self) -> str | None:
+        if self.config.precision == "float32":
+            return None
+        return f"it was trained to generate in {self.config.precision}; old runtimes compute in float32"
+
     @property
     def unit(self) -> float:
         """What a cell that holds 1 is in the GeV of the images, before the power."""

@@ -103,7 +103,8 @@ class UpsampledConv3d(nn.Conv3d):
         padded = functional.pad(x, self.ends, mode="replicate")
         coarse = padded.contiguous(memory_format=torch.channels_last_3d)
         assert self.bias is not None, "the convolution was built with one"
-        output = functional.conv3d(coarse, self._combined() if self.combined is None else self.combined, self.bias.repeat(self.factor**3))
+        kernel = self._combined() if self.combined is None else self.combined
+        output = functional.conv3d(coarse, kernel, self.bias.repeat(self.factor**3))
         return self._side_by_side(output)
 
     def freeze(self) -> None:

@@ -70,7 +70,7 @@ class TrackImages(ABC):
 
     def split(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
         """Tracks (B, T, 3), and which of them count, (B, T)."""
-        tracks = encoded[:, :-1].unflatten(1, (self.most_tracks, NUMBERS))
+        tracks = encoded[:, :-1].reshape(-1, self.most_tracks, NUMBERS)
         counts = torch.arange(self.most_tracks, device=encoded.device) < encoded[:, -1:]
         return tracks, counts
 

@@ -81,6 +81,8 @@ def write_arena_hdf5(source: EventSource, path: Path) -> None:
 
 def provenance_of(source: EventSource) -> str:
     """What a file of the arena says of where it comes from; the name of the file, for any other."""
+    if source.provenance:
+        return source.provenance
     if source.path.is_file() and source.layout == ARENA_HDF5.name:
         with hdf5.open_hdf5(source.path) as file:
             return str(file.attrs.get("provenance", ""))

@@ -6,50 +6,52 @@ simulations need; the newer exporter writes a later one than it is asked for.
 
 from __future__ import annotations
 
-import io
+import tempfile
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import onnx
 import torch
-from torch import Tensor
-from torch.onnx import register_custom_op_symbolic
-
-from models.export.physical_generator import PhysicalGenerator
+from torch import Tensor, nn
+from torch.onnx.utils import register_custom_op_symbolic
 
 OPSET = 15
 RESPONSE = "response"
 EVENTS = "events"  # name of the axis whose length is free
 
 
-def onnx_program(module: PhysicalGenerator, example: Sequence[Tensor]) -> bytes:
-    """The program as a file's content: float32 inputs in physical units, any number of events.
+def onnx_program(module: nn.Module, names: Sequence[str], example: Sequence[Tensor], *, free: bool = True) -> bytes:
+    """The program as a file's content, with float32 inputs.
 
     Args:
-        example: Inputs as ``module`` takes them; at least two events, so that the number of events is seen to be free.
+        names: Of the inputs.
+        example: Inputs as ``module`` takes them; several events where their number is free.
+        free: Whether the number of events is free; else it is that of the example.
     Raises: CannotExport if an operation has no counterpart in ONNX, or the file is not what was asked for.
     """
-    content = io.BytesIO()
-    axes = {name: {0: EVENTS} for name in (*module.input_names, RESPONSE)}
+    axes = {name: {0: EVENTS} for name in (*names, RESPONSE)} if free else {}
     _register()
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
+            file = Path(folder) / "model.onnx"
             warnings.simplefilter("ignore")  # that this exporter is the older one, and that shapes are constants
             torch.onnx.export(
                 module,
                 tuple(example),
-                content,
+                file,
                 dynamo=False,
                 opset_version=OPSET,
-                input_names=module.input_names,
+                input_names=list(names),
                 output_names=[RESPONSE],
                 dynamic_axes=axes,
             )
+            content = file.read_bytes()
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         raise CannotExport(f"it uses what ONNX cannot express: {str(error).splitlines()[0][:300]}") from error
-    check_program(content.getvalue())
-    return content.getvalue()
+    check_program(content)
+    return content
 
 
 class CannotExport(ValueError):

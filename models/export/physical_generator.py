@@ -3,9 +3,12 @@
 # Axes: N events, V cells, Z latent dimensions.
 from __future__ import annotations
 
-import torch
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
+from data_adapters.detector import Condition
+from data_adapters.registry import UnknownName
 from models.base import ShowerGenerator
 
 LATENT = "latent"
@@ -18,32 +21,57 @@ class PhysicalGenerator(nn.Module):
 
     Args:
         generator: On the CPU; it is frozen.
+        fixed: Condition → its value for every event; these are no inputs any more.
+    Raises: UnknownName for a fixed condition that the detector does not have; ValueError for one that is not a number.
     """
 
-    def __init__(self, generator: ShowerGenerator) -> None:
+    def __init__(self, generator: ShowerGenerator, fixed: Mapping[str, float] | None = None) -> None:
         super().__init__()
         self.generator = generator
         self.networks = nn.ModuleList(generator.freeze())
-        self.condition_names = [condition.name for condition in generator.detector.conditions]
+        self.fixed = dict(fixed or {})
+        names = {condition.name: condition for condition in generator.detector.conditions}
+        for name in self.fixed:
+            if name not in names:
+                raise UnknownName(f"condition of {generator.detector.name}", name, names)
+            if names[name].shape:
+                raise ValueError(f"{name} has the shape {names[name].shape}; only a single number can be fixed")
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """Those that are inputs, in the order of the detector."""
+        return [condition for condition in self.generator.detector.conditions if condition.name not in self.fixed]
 
     @property
     def input_names(self) -> list[str]:
         """In the order that ``forward`` takes them; models that draw nothing have no latent input."""
-        return [*self.condition_names, *([LATENT] if self.generator.latent_dim else [])]
+        return [*(condition.name for condition in self.conditions), *([LATENT] if self.generator.latent_dim else [])]
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Response (N, V)."""
-        conditions = dict(zip(self.condition_names, inputs, strict=False))
-        encoded = self.generator.conditioning.encode_tensors(conditions)
-        noise = inputs[-1] if self.generator.latent_dim else encoded[:, :0]
-        normalised = self.generator.normalised(encoded, noise)
+        by_name = dict(zip(self.input_names, inputs, strict=True))
+        noise = by_name.pop(LATENT, None)
+        return self.response(by_name, noise)
+
+    def response(self, conditions: Mapping[str, Tensor], noise: Tensor | None) -> Tensor:
+        """Response (N, V) of conditions by name; ``noise`` (N, Z) is None for models that draw nothing."""
+        known = {**conditions, **self._constants(next(iter(conditions.values()), noise))}
+        encoded = self.generator.conditioning.encode_tensors(known)
+        normalised = self.generator.normalised(encoded, encoded[:, :0] if noise is None else noise)
         constant = self.generator.constant_normalisation
         if constant is not None:
             return normalised * constant
-        energy = conditions[self.generator.energy_name][:, None]
-        return normalised * (energy * self.generator.response_scale)
+        return normalised * (known[self.generator.energy_name][:, None] * self.generator.response_scale)
 
-    def example(self, num_events: int, conditions: dict[str, Tensor], noise: Tensor) -> tuple[Tensor, ...]:
-        """The first events as ``forward`` takes them."""
-        inputs = [conditions[name][:num_events].float() for name in self.condition_names]
-        return (*inputs, noise[:num_events]) if self.generator.latent_dim else tuple(inputs)
+    def _constants(self, like: Tensor | None) -> dict[str, Tensor]:
+        """The fixed conditions, for as many events as ``like`` has."""
+        if not self.fixed:
+            return {}
+        assert like is not None, "a model without latent numbers has a condition"
+        zeros = like.flatten(1)[:, 0] * 0.0 if like.dim() > 1 else like * 0.0
+        return {name: zeros + value for name, value in self.fixed.items()}
+
+    def inputs(self, conditions: Mapping[str, Tensor], noise: Tensor) -> tuple[Tensor, ...]:
+        """What ``forward`` takes, of conditions in their unit and normal noise (N, Z), in float32."""
+        values = [conditions[condition.name].float() for condition in self.conditions]
+        return (*values, noise.float()) if self.generator.latent_dim else tuple(values)

@@ -14,7 +14,10 @@ from leaderboard.leaderboard_command import add_leaderboard_command
 from leaderboard.metrics_command import add_metrics_command
 from leaderboard.replay_command import add_replay_command
 from search.engine.benchmark_command import add_benchmark_command
+from search.engine.export_command import add_export_command
 from search.engine.failure import fail
+from search.engine.generate_command import add_generate_command
+from search.engine.register_command import add_register_command
 from search.engine.report_command import add_report_command
 
 
@@ -42,6 +45,9 @@ def parser() -> argparse.ArgumentParser:
     add_leaderboard_command(commands)
     add_benchmark_command(commands)
     add_replay_command(commands)
+    add_generate_command(commands)
+    add_export_command(commands)
+    add_register_command(commands)
     add_metrics_command(commands)
 
     tracking = commands.add_parser("tracking", help="deliver what a tracking server missed")
@@ -88,6 +94,12 @@ def _datasets() -> Mapping[str, Any]:
     return DATASETS
 
 
+def _targets() -> Mapping[str, Any]:
+    from models.export.targets import TARGETS
+
+    return TARGETS
+
+
 def _of_metrics(name: str) -> Callable[[], Mapping[str, Any]]:
     def registry() -> Mapping[str, Any]:
         import metrics
@@ -108,6 +120,7 @@ REGISTRIES: dict[str, Callable[[], Mapping[str, Any]]] = {
     "scorecards": _of_metrics("SCORECARDS"),
     "spaces": _spaces,
     "studies": _studies,
+    "targets": _targets,
     "whole-sample-metrics": _of_metrics("WHOLE_SAMPLE_METRICS"),
 }
 
