@@ -14,6 +14,7 @@ from search.engine.interruption import INTERRUPTED
 PROGRAM = """
 import ctypes, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would this
+{first}
 from search.engine.interruption import Interruption
 interruption = Interruption(patience=2.0)
 with interruption:
@@ -30,7 +31,9 @@ SLEEP, HANG = "time.sleep(60)", "ctypes.PyDLL(None).sleep(60)"  # the second one
 
 def run(body: str, after: str, *signals: signal.Signals, prefix: tuple[str, ...] = ()) -> tuple[int, str, float]:
     """Exit status, what was printed after "ready", and seconds until the end."""
-    command = [*prefix, sys.executable, "-c", PROGRAM.format(body=body, after=after)]
+    # Tests that are run under nohup ignore SIGHUP, and so would the process.
+    first = "" if prefix else "signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+    command = [*prefix, sys.executable, "-c", PROGRAM.format(body=body, after=after, first=first)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"

@@ -449,6 +449,7 @@ def pareto_file(home: Path) -> dict[str, Any]:
     return record
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 class TestWholeSearch:

@@ -139,6 +139,7 @@ class TestSmallSearch:
         assert ours == []
 
 
+@pytest.mark.slow
 def test_a_finished_search_is_extended(printed: str, home: Path) -> None:  # noqa: ARG001
     before = ledger(home, "001")
     text = run(home, "--resume", "runs/atlas-gan/001", "--trials", "3")
@@ -147,6 +148,7 @@ def test_a_finished_search_is_extended(printed: str, home: Path) -> None:  # noq
     assert ends(home, "001") == {0: 1, 1: 1, 2: 1}
 
 
+@pytest.mark.slow
 def test_a_killed_search_loses_nothing_and_repeats_nothing(printed: str, home: Path) -> None:  # noqa: ARG001
     with subprocess.Popen(
         command("--trials", "4", "--epochs", "30", "--seeds", "1"),
