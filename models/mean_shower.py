@@ -65,7 +65,7 @@ class MeanShowerGenerator(ShowerGenerator):
     def row(self, encoded: Tensor) -> Tensor:
         """Row of the table for each event, (N,), from encoded conditions (N, C)."""
         if self.detector.energy_condition is None:
-            return torch.zeros(len(encoded), dtype=torch.long, device=encoded.device)
+            return encoded.sum(dim=1).long()  # of no columns: zeros, as many as there are events
         return (encoded - self.energies).abs().argmin(dim=1)
 
     @property

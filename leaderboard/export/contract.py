@@ -25,11 +25,13 @@ class Golden:
     """Events by which a runtime is checked.
 
     Attributes:
+        names: Inputs of what was traced; those that change nothing are none of the program.
         inputs: As the program takes them, by name.
         response: What torch gave.
         difference: Largest one to ONNX Runtime, over the largest cell of the event.
     """
 
+    names: Sequence[str]
     inputs: Mapping[str, NDArray[np.float32]]
     response: NDArray[np.float32]
     difference: float
@@ -62,7 +64,7 @@ def contract_of(
             "distribution": "normal, independent",
             "mean": target.noise[0],
             "deviation": target.noise[1],
-            "drawn_by": "whoever runs the program: it draws nothing, and gives the same output for the same input",
+            "drawn_by": "whoever runs the program, which draws nothing itself",
         },
         "output": {
             "name": RESPONSE,
@@ -79,6 +81,7 @@ def contract_of(
             "unit": detector.unit,
         },
         "fixed": dict(choices.fixed),
+        "ignored_conditions": [name for name in golden.names if name not in golden.inputs],
         "trained_range": {name: list(limits) for name, limits in trained.trained_range.items()},
         "golden": {
             "file": GOLDEN_FILE,

@@ -82,9 +82,12 @@ def _torch(contract: JsonObject, inputs: list[np.ndarray], checkpoint: Path) -> 
 
     torch.set_num_threads(1)
     program = program_of_contract(contract, checkpoint)
+    by_name = dict(zip((item["name"] for item in contract["inputs"]), inputs, strict=True))
+    # What the exported program ignores may be anything.
+    ignored = np.zeros(len(inputs[0]), dtype=np.float32)
 
     def made(batch: int) -> Callable[[], object]:
-        given = [torch.from_numpy(_rows(values, batch)) for values in inputs]
+        given = [torch.from_numpy(_rows(by_name.get(name, ignored), batch)) for name in program.input_names]
         return lambda: program(*given)
 
     torch.set_grad_enabled(False)

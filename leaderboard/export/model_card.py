@@ -76,17 +76,17 @@ def _inputs(contract: JsonObject) -> str:
         cells = (f"`{item['name']}`", _shape(item["shape"]), item["unit"], between, _safe(item["meaning"]))
         lines.append(f"| {' | '.join(cells)} |")
     output, latent = contract["output"], contract["latent"]
-    lines += ["", f"Output `{output['name']}`, {_shape(output['shape'])}: {output['quantity']}, {output['unit']}."]
-    lines += [f"Cells: {contract['cells']['order']}."]
+    lines += ["", f"- Output `{output['name']}`, {_shape(output['shape'])}: {output['quantity']}, {output['unit']}."]
+    lines += [f"- Cells: {contract['cells']['order']}."]
     if latent["numbers"]:
         lines += [
-            f"Latent numbers: {latent['numbers']}, {latent['distribution']}, mean {latent['mean']:g}, deviation "
+            f"- Latent numbers: {latent['numbers']}, {latent['distribution']}, mean {latent['mean']:g}, deviation "
             f"{latent['deviation']:g}, drawn by {latent['drawn_by']}."
         ]
     if contract["fixed"]:
         fixed = ", ".join(f"{name} = {value:g}" for name, value in contract["fixed"].items())
-        lines += [f"Fixed inside: {fixed}."]
-    lines += [f"Afterwards: {contract['thresholds']['to_apply']}."]
+        lines += [f"- Fixed inside: {fixed}."]
+    lines += [f"- Afterwards: {contract['thresholds']['to_apply']}."]
     return "\n".join(lines)
 
 

@@ -32,7 +32,14 @@ def input_names(session: onnxruntime.InferenceSession) -> list[str]:
 def run(session: onnxruntime.InferenceSession, inputs: Mapping[str, Floats]) -> Floats:
     """The first output. Inputs that the program does not have (it ignores them) may be given.
 
-    Raises: KeyError if an input is missing.
+    Raises: ValueError if an input is missing, or has a shape that the program does not take.
     """
+    missing = [name for name in input_names(session) if name not in inputs]
+    if missing:
+        raise ValueError(f"the inputs {', '.join(missing)} are missing; given are {', '.join(inputs)}")
     given = {name: np.ascontiguousarray(inputs[name], dtype=np.float32) for name in input_names(session)}
-    return np.asarray(session.run(None, given)[0])
+    try:
+        return np.asarray(session.run(None, given)[0])
+    except Exception as error:  # its errors have no common class but this one
+        shapes = {name: values.shape for name, values in given.items()}
+        raise ValueError(f"the program does not take inputs of the shapes {shapes}: {error}") from error

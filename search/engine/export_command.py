@@ -44,7 +44,8 @@ def _export(given: argparse.Namespace) -> int:
     trained = opened(given.entry, given.output, given.training_seed)
     if not isinstance(trained, Trained):
         raise ValueError(f"{given.entry} is exported already; export its entry for another target")
-    out = given.out or Path("exported") / f"{trained.folder.parent.name}-{target.name}"
+    name = trained.folder.name if trained.entry is None else trained.entry["id"]
+    out = given.out or Path("exported") / f"{name}-{target.name}"
     fixed = pairs(given.fix, trained.generator().detector)
     choices = Choices(fixed, PARTICLES[given.particle].name, given.depth_mm)
     with Console(stderr=True).status("loading") as status:
