@@ -77,12 +77,17 @@ def check_program(content: bytes) -> onnx.ModelProto:
 def _register() -> None:
     """Operations that the exporter does not know, or takes for something else than they are."""
     register_custom_op_symbolic("aten::hypot", _hypot, OPSET)
+    register_custom_op_symbolic("aten::sinh", _sinh, OPSET)
     register_custom_op_symbolic("aten::contiguous", _same, OPSET)
     register_custom_op_symbolic("aten::sigmoid", _sigmoid, OPSET)
 
 
 def _hypot(graph: Any, x: Any, y: Any) -> Any:
     return graph.op("Sqrt", graph.op("Add", graph.op("Mul", x, x), graph.op("Mul", y, y)))
+
+
+def _sinh(graph: Any, x: Any) -> Any:
+    return graph.op("Sinh", x)
 
 
 def _sigmoid(graph: Any, x: Any) -> Any:
