@@ -1,0 +1,150 @@
+"""How much faster than full simulation: milliseconds a shower of both, on one thread of this machine.
+
+    python benchmarks/generation_speed.py --output runs --write docs/speed.md
+
+Full simulation is run anew where this project has the program (Geant4, the extra ``refsim``; the parameterised air
+showers): CPU time of two runs of different size, whose difference leaves the start out. Every champion of the board
+that has its checkpoint is exported, and timed in torch and ONNX Runtime, one event at a time and in batches of 100.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_adapters.adapters import open_events
+from data_adapters.datasets import DATASETS
+from leaderboard.export.folder import export_model
+from leaderboard.provenance import hardware
+from leaderboard.records import read_board
+from leaderboard.text import significant
+from leaderboard.trained import NotFound, find_trained
+from models.export.onnx_program import CannotExport
+from models.export.targets import TARGETS, Choices
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+REPEATS = 3
+PROGRAM = "from search.engine.arena import main; main()"
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """How a detector's reference was made, and how many events show how long that takes."""
+
+    simulator: str
+    layout: str | None
+    suffix: str
+    fewer: int
+    more: int
+
+
+GEANT4 = {
+    "atlas-photons-geant4": Simulation("atlas-photons", "atlas-hdf5", ".h5", 9, 45),
+    "clic-electrons-coarse": Simulation("clic-electrons", "clic-3dgan", ".h5", 4, 16),
+    "lhcb-pions-geant4": Simulation("lhcb-pions", "lhcb-tracks", ".root", 30, 150),
+    "lhcb-events-geant4": Simulation("lhcb-events", "lhcb-events", ".root", 4, 16),
+    "alice-tracks-geant4": Simulation("alice-tracks", "alice-hdf5", ".h5", 10, 50),
+    "airshower-data-patterns": Simulation("airshower-data", "airshower-pattern", ".h5", 200, 2000),
+    "airshower-refinement": Simulation("airshower-simulation", "airshower-array", ".h5", 200, 2000),
+}
+
+
+def main() -> None:
+    """Measure, print, and write the table."""
+    command = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    command.add_argument("--output", type=Path, default=Path("runs"), help="where searches and the board are kept")
+    command.add_argument("--write", type=Path, metavar="PAGE", help="put the table into this page, between its marks")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the numbers, too")
+    given = command.parse_args()
+    rows = [row for dataset in GEANT4 for row in measured(dataset, given.output)]
+    result = {"hardware": hardware(), "rows": rows}
+    table = as_table(rows, hardware())
+    print(table)
+    if given.json is not None:
+        given.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if given.write is not None:
+        page = given.write.read_text(encoding="utf-8")
+        before, rest = page.split(BEGIN, 1)
+        after = rest.split(END, 1)[1]
+        given.write.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")
+
+
+def measured(dataset: str, output: Path) -> list[dict[str, Any]]:
+    """A row for each champion of a dataset."""
+    entries = [
+        entry
+        for entry in read_board(output / "leaderboard").entries
+        if entry["kind"] == "model" and entry["dataset"]["name"] == dataset and "champion" in entry["title"]
+    ]
+    rows = []
+    simulation_ms = simulated(GEANT4[dataset]) if entries else 0.0
+    for entry in entries:
+        try:
+            latency = exported_latency(entry["id"], output)
+        except (NotFound, CannotExport) as error:
+            print(f"{entry['id']}: {error}", file=sys.stderr)
+            continue
+        rows.append({"dataset": dataset, "entry": entry["id"], "title": entry["model"]["title"],
+                     "preset": entry["preset"], "simulation_ms": simulation_ms, **latency})  # fmt: skip
+    return rows
+
+
+def simulated(simulation: Simulation) -> float:
+    """CPU milliseconds an event, the median of several runs."""
+    found = sorted(_slope(simulation, seed) for seed in range(1, REPEATS + 1))
+    return found[REPEATS // 2]
+
+
+def _slope(simulation: Simulation, seed: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        fewer, few_s = _run(simulation, simulation.fewer, seed, Path(folder))
+        more, more_s = _run(simulation, simulation.more, seed, Path(folder))
+    return 1000 * (more_s - few_s) / (more - fewer)
+
+
+def _run(simulation: Simulation, events: int, seed: int, folder: Path) -> tuple[int, float]:
+    """Events in the file, and CPU seconds that making it took."""
+    out = folder / f"{events}{simulation.suffix}"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [sys.executable, "-c", PROGRAM, "data", "make", simulation.simulator, "--events", str(events),
+         "--seed", str(seed), "--out", str(out)],
+        check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return len(open_events(out, simulation.layout)), cpu
+
+
+def exported_latency(entry: str, output: Path) -> dict[str, float]:
+    """Milliseconds an event: ``onnx_1``, ``onnx_100``, ``torch_1``, ``torch_100``."""
+    with tempfile.TemporaryDirectory() as folder:
+        contract = export_model(find_trained(entry, output), TARGETS["onnx"], Choices(), Path(folder) / "model")
+    return {f"{row['runtime']}_{row['batch']}": row["median_ms"] for row in contract["latency"]}
+
+
+def as_table(rows: list[dict[str, Any]], where: str) -> str:
+    """Markdown."""
+    lines = [
+        "| dataset | model | full simulation, ms | torch, alone | torch, batches of 100 | ONNX Runtime, alone "
+        "| ONNX Runtime, batches of 100 | faster than simulation, alone … in batches |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        times = [significant(row[key]) for key in ("simulation_ms", "torch_1", "torch_100", "onnx_1", "onnx_100")]
+        ratios = " … ".join(f"{significant(row['simulation_ms'] / row[key], 2)}" for key in ("onnx_1", "onnx_100"))
+        title = f"{row['title']} (`{row['entry']}`)"
+        lines.append(f"| {DATASETS[row['dataset']].title} | {title} | {' | '.join(times)} | {ratios} × |")
+    return "\n".join([*lines, "", f"CPU milliseconds a shower (a track, an event) on one thread of: {where}."])
+
+
+if __name__ == "__main__":
+    main()
