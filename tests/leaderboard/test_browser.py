@@ -12,6 +12,8 @@ import pytest
 from leaderboard.pages import build_pages
 from leaderboard.records import write_entry
 from leaderboard.resamples import record_of
+from leaderboard.studies import write_study
+from tests.leaderboard.study_samples import study_record
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -59,6 +61,7 @@ def board(tmp_path_factory, make_entry, make_observables, make_resamples):
     write_entry(folder, make_entry(id="mean", title="Mean shower", kind="baseline", score=3.0), few)
     digest = make_entry()["dataset"]["sha256"]
     (folder / "test_openings.jsonl").write_text(json.dumps({"sha256": digest}) + "\n")
+    write_study(folder, study_record())
     build_pages(folder)
     return folder
 
@@ -267,13 +270,13 @@ def test_of_a_long_table_the_first_rows_are_drawn_until_all_are_asked_for(page, 
 
 def test_nothing_is_wider_than_a_phone(page, board):
     page.set_viewport_size({"width": 390, "height": 844})
-    for name in ("index.html", "metrics.html"):
+    for name in ("index.html", "metrics.html", "models/slow.html", "studies/atlas-gan-007.html"):
         page.goto((board / name).as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["index.html", "metrics.html", "models/slow.html"])
+@pytest.mark.parametrize("name", ["index.html", "metrics.html", "models/slow.html", "studies/atlas-gan-007.html"])
 def test_axe_finds_no_serious_fault(page, board, name, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page.emulate_media(color_scheme=scheme)
