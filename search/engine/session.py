@@ -270,6 +270,8 @@ def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entri
     if entries:
         more = f"--trials {2 * len(ledger.trials)}"
         console.print(f"More trials    {plan.script} --resume {plan.folder} {more}", highlight=False, soft_wrap=True)
+        where = "" if plan.board.parent == Path("runs") else f" --output {plan.board.parent}"
+        console.print(f"Use the model  arena export {entries[0]}{where}", highlight=False, soft_wrap=True)
         console.print(
             f"A longer one   {plan.script}{plan.data_flags}{plan.objective_flag} --hours 1",
             highlight=False,
