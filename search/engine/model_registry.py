@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leaderboard.records import JsonObject
 from leaderboard.trained import SEED_FILE, Trained
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
 SCHEME = "models:/"
+ADDRESS = re.compile(r"models:/(?P<name>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<version>[0-9]+))")
 ALIAS = "champion"
 ARTIFACTS = "champion"
 
@@ -23,25 +30,41 @@ def downloaded(uri: str, output: Path) -> Path:
         output: Where searches are kept: their own database is asked where MLFLOW_TRACKING_URI names no server.
     Raises: ValueError if there is no such model, or it was not registered from here.
     """
-    import mlflow
+    import mlflow.artifacts
+    from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    mlflow.set_tracking_uri(tracking_uri(output))
-    folder = Path(tempfile.mkdtemp(prefix="arena-model-"))
+    place = tracking_uri(output)
+    folder = None
     try:
-        found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+        source = _source(MlflowClient(place), uri)
+        folder = tempfile.mkdtemp(prefix="arena-model-")
+        found = Path(mlflow.artifacts.download_artifacts(source, dst_path=folder, tracking_uri=place))
     except (MlflowException, OSError) as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise ValueError(f"{uri}: not in the registry of {tracking_uri(output)} ({error})") from error
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise ValueError(f"{uri}: not in the registry of {place} ({error})") from error
     if not (found / SEED_FILE).is_file():
         raise ValueError(f"{uri} was not registered by this project: it has no {SEED_FILE}")
     return found
 
 
+def _source(client: MlflowClient, uri: str) -> str:
+    """Where the files of ``models:/name@alias`` or ``models:/name/version`` lie.
+
+    Raises: MlflowException if there is no such version; ValueError for another address.
+    """
+    match = ADDRESS.fullmatch(uri)
+    if match is None:
+        raise ValueError(f"{uri}: an address such as models:/atlas-gan@champion or models:/atlas-gan/3 is needed")
+    name, alias, version = match.group("name", "alias", "version")
+    if alias:
+        return str(client.get_model_version_by_alias(name, alias).source)
+    return str(client.get_model_version(name, version).source)
+
+
 def tracking_uri(output: Path) -> str:
     """The server that the environment names, else the database beside the searches."""
-    import os
-
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(output / 'mlflow.db').resolve()}"
 
 
@@ -85,11 +108,8 @@ def _assemble(trained: Trained, folder: Path, on_step: Callable[[str], None]) ->
     return contract
 
 
-def _run_of(client: object, entry: JsonObject | None, study: str) -> str:
+def _run_of(client: MlflowClient, entry: JsonObject | None, study: str) -> str:
     """The run of the search that the entry belongs to; a new one where it has none."""
-    from mlflow import MlflowClient
-
-    assert isinstance(client, MlflowClient)
     run = None if entry is None else (entry.get("mlflow") or {}).get("run_id")
     if run:
         return str(run)

@@ -66,5 +66,7 @@ def test_a_name_that_is_not_registered_says_where_it_looked(tmp_path, monkeypatc
     out = ["--n", 1, "--out", "s.h5", "--output", tmp_path / "runs"]
     assert run("generate", "models:/nobody@champion", *out) == 2
     assert "models:/nobody@champion: not in the registry of sqlite:///" in capsys.readouterr().err
+    assert run("generate", "models:/nobody", *out) == 2
+    assert "an address such as models:/atlas-gan@champion" in capsys.readouterr().err
     assert run("register", tmp_path, "--tracking-uri", "http://user:secret@host", "--output", tmp_path) == 2
     assert "secret" not in capsys.readouterr().err
