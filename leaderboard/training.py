@@ -188,7 +188,9 @@ def read_seed(folder: Path) -> SeedTraining | None:
     """The result in a folder; None if the job has not ended. Raises: InvalidEntry if it is damaged."""
     if not (folder / RESULT_FILE).is_file():
         return None
-    return SeedTraining(**{**read_json(folder / RESULT_FILE), "folder": folder})
+    record = read_json(folder / RESULT_FILE)
+    limits = {name: (low, high) for name, (low, high) in record.get("trained_range", {}).items()}
+    return SeedTraining(**{**record, "folder": folder, "trained_range": limits})
 
 
 class ValidationScore:

@@ -59,6 +59,11 @@ def ends(home: Path, name: str) -> Counter[int]:
     return Counter(line["number"] for line in ledger(home, name) if line["event"] == "end")
 
 
+def next_name(home: Path) -> str:
+    """Of a search that begins now; how many came before depends on the tests that were chosen."""
+    return f"{len(list((home / 'runs/atlas-gan').glob('[0-9]*'))) + 1:03d}"
+
+
 @pytest.fixture(scope="module")
 def printed(home: Path) -> str:
     return run(home, "--trials", "2", "--epochs", "3", "--seeds", "2")
@@ -150,39 +155,41 @@ def test_a_finished_search_is_extended(printed: str, home: Path) -> None:  # noq
 
 @pytest.mark.slow
 def test_a_killed_search_loses_nothing_and_repeats_nothing(printed: str, home: Path) -> None:  # noqa: ARG001
+    name = next_name(home)
     with subprocess.Popen(
         command("--trials", "4", "--epochs", "30", "--seeds", "1"),
         cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
-        wait_for_an_end(home / "runs/atlas-gan/002/ledger.jsonl", process)
+        wait_for_an_end(home / "runs/atlas-gan" / name / "ledger.jsonl", process)
         process.send_signal(signal.SIGKILL)
-    before = ledger(home, "002")
-    finished = ends(home, "002")
+    before = ledger(home, name)
+    finished = ends(home, name)
     assert finished
     time.sleep(3)  # its workers notice that it is gone
     text = run(home, "--resume")
     assert "go on where they stopped" in text
-    assert ledger(home, "002")[: len(before)] == before
-    assert ends(home, "002") == dict.fromkeys(range(4), 1)
-    starts = [line["number"] for line in ledger(home, "002") if line["event"] == "start"]
+    assert ledger(home, name)[: len(before)] == before
+    assert ends(home, name) == dict.fromkeys(range(4), 1)
+    starts = [line["number"] for line in ledger(home, name) if line["event"] == "start"]
     assert sorted(starts) == list(range(4))
     assert (home / "runs/atlas-gan/001/ledger.jsonl").exists()
 
 
 def test_ctrl_c_leaves_a_board_of_what_is_done(printed: str, home: Path) -> None:  # noqa: ARG001
+    name = next_name(home)
     with subprocess.Popen(
         command("--trials", "9", "--epochs", "30", "--seeds", "1"),
         cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as process:  # fmt: skip
-        wait_for_an_end(home / "runs/atlas-gan/003/ledger.jsonl", process)
+        wait_for_an_end(home / "runs/atlas-gan" / name / "ledger.jsonl", process)
         process.send_signal(signal.SIGINT)
         text, _ = process.communicate(timeout=300)
     assert process.returncode == 130, text
     assert "Interrupted: the board shows what is done." in text
-    assert "--resume runs/atlas-gan/003" in text
+    assert f"--resume runs/atlas-gan/{name}" in text
     studies, _ = read_studies(home / "runs" / "leaderboard")
-    assert [study["status"] for study in studies if study["directory"] == "003"] == ["interrupted"]
-    assert "003" in (home / "runs/leaderboard/index.html").read_text()
+    assert [study["status"] for study in studies if study["directory"] == name] == ["interrupted"]
+    assert name in (home / "runs/leaderboard/index.html").read_text()
 
 
 def test_ctrl_c_during_the_final_trainings_keeps_the_trials(printed: str, home: Path) -> None:  # noqa: ARG001
@@ -200,7 +207,7 @@ def test_ctrl_c_during_the_final_trainings_keeps_the_trials(printed: str, home: 
 
 @pytest.mark.slow
 def test_a_lost_worker_costs_no_trial(printed: str, home: Path) -> None:  # noqa: ARG001
-    name = f"{len(list((home / 'runs/atlas-gan').glob('[0-9]*'))) + 1:03d}"
+    name = next_name(home)
     with subprocess.Popen(
         command("--trials", "3", "--epochs", "120", "--seeds", "1"),
         cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
