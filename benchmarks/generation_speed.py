@@ -47,7 +47,7 @@ class Simulation:
 
 
 GEANT4 = {
-    "atlas-photons-geant4": Simulation("atlas-photons", "atlas-hdf5", ".h5", 9, 45),
+    "atlas-photons-geant4": Simulation("atlas-photons", "atlas-hdf5", ".h5", 9, 27),
     "clic-electrons-coarse": Simulation("clic-electrons", "clic-3dgan", ".h5", 4, 16),
     "lhcb-pions-geant4": Simulation("lhcb-pions", "lhcb-tracks", ".root", 30, 150),
     "lhcb-events-geant4": Simulation("lhcb-events", "lhcb-events", ".root", 4, 16),
