@@ -63,14 +63,14 @@ class Submission:
 
     @property
     def id(self) -> str:
-        """Follows from the showers, the data and the scorecard."""
+        """Follows from the showers, the data, the scorecard and the preset; another title makes no other entry."""
         what = {
             "files": sorted(self.sha256),
             "dataset": self.dataset.open().sha256,
             "scorecard": self.scorecard_name,
             "preset": self.preset,
         }
-        return records.entry_id(MODEL_NAME, self.title[:40], what)
+        return records.entry_id(MODEL_NAME, "", what)
 
     @property
     def file_records(self) -> list[JsonObject]:

@@ -116,7 +116,7 @@ def test_three_trainings_are_ranked_and_worse_ones_score_worse(tmp_path, filled,
             assert ">submitted</span>" in content
 
     openings = (board / "test_openings.jsonl").read_text()
-    assert submit(tmp_path, *files, "--title", hostile) == 2
+    assert submit(tmp_path, *files, "--title", "Another name") == 2
     assert "stands on the board already" in capsys.readouterr().err
     assert (board / "test_openings.jsonl").read_text() == openings
 
