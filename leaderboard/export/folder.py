@@ -19,6 +19,7 @@ from leaderboard.export.contract import TOLERANCE, Golden, contract_of
 from leaderboard.export.files import CARD_FILE, CONTRACT_FILE, ENTRY_COPY, GOLDEN_FILE, MODEL_FILE, NOTICE_FILE
 from leaderboard.export.latency import measure_latency
 from leaderboard.export.model_card import model_card, notice
+from leaderboard.export.readers import READERS
 from leaderboard.export.runtime import open_session, run
 from leaderboard.generation import drawn_conditions
 from leaderboard.records import JsonObject
@@ -45,6 +46,7 @@ def export_model(
         on_step: Told what is done next.
     Returns: The contract.
     Raises: CannotExport if the target cannot run the model, or ONNX Runtime gives something else than torch;
+        CannotRead if the simulation that it is for could not read it;
         FileExistsError if ``out`` is there already; UnknownName.
     """
     if out.exists():
@@ -60,6 +62,7 @@ def export_model(
         (folder / MODEL_FILE).write_bytes(content)
         on_step("comparing with torch")
         golden = _golden(folder / MODEL_FILE, program, inputs)
+        _read_as_the_simulation(target, folder / MODEL_FILE, golden)
         np.savez(folder / GOLDEN_FILE, allow_pickle=False, **golden.inputs, response=golden.response)
         contract = contract_of(trained, module, target, choices, content, golden)
         _write_json(folder / CONTRACT_FILE, contract)  # the timing process reads it
@@ -125,6 +128,16 @@ def _golden(file: Path, program: Program, inputs: tuple[Tensor, ...]) -> Golden:
             "Please report this with the configuration of the model"
         )
     return Golden(list(program.input_names), by_name, response, difference)
+
+
+def _read_as_the_simulation(target: Target, file: Path, golden: Golden) -> None:
+    """Raises: CannotExport, CannotRead if the simulation that the file is for would not get what torch gave."""
+    if target.name not in READERS:
+        return
+    found = READERS[target.name](file, golden.inputs, golden.response.shape[1])[None]
+    difference = largest_difference(found.astype(np.float32), golden.response[:1])
+    if not difference <= TOLERANCE:
+        raise CannotExport(f"{target.title} would get a response that differs by {difference:.2g} of the largest cell")
 
 
 def largest_difference(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +72,26 @@ def as_fastcalosim(file: Path, inputs: Mapping[str, Mapping[str, float]]) -> dic
         size = math.prod(_ones_for_free(item.shape))
         found |= {f"{item.name}_{number}": float(value) for number, value in enumerate(array.ravel()[:size])}
     return found
+
+
+def _par04_event(file: Path, inputs: Mapping[str, NDArray[np.float32]], cells: int) -> NDArray[np.float64]:
+    (vector,) = inputs.values()
+    return as_par04(file, vector[0], cells)
+
+
+def _fastcalosim_event(file: Path, inputs: Mapping[str, NDArray[np.float32]], cells: int) -> NDArray[np.float64]:
+    numbered = {name: {f"variable_{i:06d}": float(x) for i, x in enumerate(rows[0])} for name, rows in inputs.items()}
+    found = as_fastcalosim(file, numbered)
+    if len(found) != cells:
+        raise CannotRead(f"{file}: its outputs have {len(found)} numbers; the detector has {cells} cells")
+    return np.array(list(found.values()))
+
+
+# Target → how its simulation gets the response (V,) to the first of several events, of inputs by name.
+READERS: dict[str, Callable[[Path, Mapping[str, NDArray[np.float32]], int], NDArray[np.float64]]] = {
+    "par04": _par04_event,
+    "fastcalosim": _fastcalosim_event,
+}
 
 
 def _check_float(file: Path, inputs: list[onnxruntime.NodeArg]) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.engine.generate_command import WHAT, opened, pairs
+from search.engine.generate_command import WHAT, add_training_flags, opened, pairs
 
 if TYPE_CHECKING:
     from leaderboard.records import JsonObject
@@ -22,13 +22,7 @@ def add_export_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
     add("--fix", action="append", default=[], metavar="NAME=VALUE", help="a condition that becomes a constant inside")
     add("--particle", default="photon-high", help="of FastCaloSim: which momenta the network is for")
     add("--depth-mm", type=float, help="of Par04: depth of a layer")
-    add(
-        "--training-seed",
-        type=int,
-        metavar="S",
-        help="which of its trainings (default: the one its page shows)",
-    )
-    add("--output", type=Path, default=Path("runs"), help="where searches and the leaderboard are kept")
+    add_training_flags(command)
     command.set_defaults(run=_export)
 
 

@@ -38,16 +38,17 @@ def add_generate_command(commands: argparse._SubParsersAction[argparse.ArgumentP
     add("--out", type=Path, required=True, metavar="FILE", help="a new file: .h5, .root")
     add("--layout", metavar="NAME", help="of FILE, such as calochallenge (default: the arena's own)")
     add("--seed", type=int, default=1, help="of what is drawn")
-    add(
-        "--training-seed",
-        type=int,
-        metavar="S",
-        help="which of its trainings (default: the one its page shows)",
-    )
     add("--extrapolate", action="store_true", help="allow conditions outside the trained range")
     add("--force", action="store_true", help="replace FILE if it is there")
-    add("--output", type=Path, default=Path("runs"), help="where searches and the leaderboard are kept")
+    add_training_flags(command)
     command.set_defaults(run=_generate)
+
+
+def add_training_flags(command: argparse.ArgumentParser) -> None:
+    """Where ENTRY is looked for, and which of its trainings is taken."""
+    add = command.add_argument
+    add("--training-seed", type=int, metavar="S", help="which of its trainings (default: the one its page shows)")
+    add("--output", type=Path, default=Path("runs"), help="where searches and the leaderboard are kept")
 
 
 def _generate(given: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
@@ -24,7 +25,7 @@ ARTIFACTS = "champion"
 
 
 def downloaded(uri: str, output: Path) -> Path:
-    """The folder of a registered model, such as ``models:/atlas-gan@champion``.
+    """A folder with a registered model, such as ``models:/atlas-gan@champion``, until this process ends.
 
     Args:
         output: Where searches are kept: their own database is asked where MLFLOW_TRACKING_URI names no server.
@@ -35,14 +36,12 @@ def downloaded(uri: str, output: Path) -> Path:
     from mlflow.exceptions import MlflowException
 
     place = tracking_uri(output)
-    folder = None
     try:
         source = _source(MlflowClient(place), uri)
         folder = tempfile.mkdtemp(prefix="arena-model-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         found = Path(mlflow.artifacts.download_artifacts(source, dst_path=folder, tracking_uri=place))
     except (MlflowException, OSError) as error:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
         raise ValueError(f"{uri}: not in the registry of {place} ({error})") from error
     if not (found / SEED_FILE).is_file():
         raise ValueError(f"{uri} was not registered by this project: it has no {SEED_FILE}")

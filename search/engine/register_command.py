@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from search.engine.generate_command import add_training_flags
 
 
 def add_register_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -13,13 +14,7 @@ def add_register_command(commands: argparse._SubParsersAction[argparse.ArgumentP
     add("entry", metavar="ENTRY", help="id of an entry, or folder of a training")
     add("--name", help="of the registered model (default: its study)")
     add("--tracking-uri", metavar="URI", help="default: MLFLOW_TRACKING_URI, else the database beside the searches")
-    add(
-        "--training-seed",
-        type=int,
-        metavar="S",
-        help="which of its trainings (default: the one its page shows)",
-    )
-    add("--output", type=Path, default=Path("runs"), help="where searches and the leaderboard are kept")
+    add_training_flags(command)
     command.set_defaults(run=_register)
 
 

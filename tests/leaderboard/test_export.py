@@ -22,7 +22,7 @@ from data_adapters.registry import UnknownName
 from leaderboard.export import folder as export_folder
 from leaderboard.export.contract import TOLERANCE
 from leaderboard.export.folder import export_model, largest_difference
-from leaderboard.export.readers import CannotRead, as_fastcalosim, as_par04
+from leaderboard.export.readers import READERS, CannotRead, as_fastcalosim, as_par04
 from leaderboard.exported_model import ExportedModel, InvalidExport
 from leaderboard.trained import Trained
 from metrics.judge import Judge
@@ -265,6 +265,12 @@ class TestRefusals:
         monkeypatch.setattr(export_folder, "TOLERANCE", 0.0)
         with pytest.raises(CannotExport, match="ONNX Runtime differs from torch"):
             export_model(vae, TARGETS["onnx"], Choices(), tmp_path / "out")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_what_its_simulation_reads_otherwise_is_not_written(self, vae, tmp_path, monkeypatch):
+        monkeypatch.setitem(READERS, "fastcalosim", lambda _file, _inputs, cells: np.ones(cells))
+        with pytest.raises(CannotExport, match=r"FastCaloSim of ATLAS would get a response that differs by"):
+            export_model(vae, TARGETS["fastcalosim"], FIXED, tmp_path / "out")
         assert list(tmp_path.iterdir()) == []
 
     def test_nothing_is_overwritten(self, vae, tmp_path):

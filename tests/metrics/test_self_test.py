@@ -15,6 +15,11 @@ from metrics.self_test_expected import EXPECTED, SHORTFALLS
 from metrics.simulations import three_simulations
 
 scorecards = pytest.mark.parametrize("scorecard", SCORECARDS.values(), ids=SCORECARDS)
+LONG = ("lhcb-tracks-v1", "lhcb-events-v1", "clic-electrons-v1", "alice-tracks-v1")
+in_a_quick_run = pytest.mark.parametrize(
+    "scorecard",
+    [pytest.param(card, id=name, marks=[pytest.mark.slow] * (name in LONG)) for name, card in SCORECARDS.items()],
+)
 CARD = SCORECARDS["atlas-photons-v1"]
 TWO_ENERGIES = replace(CARD, condition_bins=CARD.condition_bins[:2])
 
@@ -28,7 +33,7 @@ def photons() -> tuple[Events, Events, Events]:
     return first, second, third
 
 
-@scorecards
+@in_a_quick_run
 def test_what_was_expected_is_noticed_except_for_the_shortfalls_on_record(scorecard: Scorecard) -> None:
     expected = EXPECTED[scorecard.name]
     simulations = three_simulations(DATASETS[expected.dataset])
