@@ -53,7 +53,7 @@ def model_context(row: Row, observables: JsonObject, study: StudyRecord | None =
         "memorisation": entry.get("memorisation"),
         "memorisation_rows": _memorisation_rows(entry),
         "memorisation_plot": _memorisation_plot(entry),
-        "comparisons": [text.comparison_sentence(entry, comparison) for comparison in entry["comparisons"]],
+        "comparisons": text.comparison_sentences(entry, row.against),
         "by_energy": observables.get("judgement", {}).get("by_energy", []),
         "configuration": configuration_rows(entry, study),
         "study": study,

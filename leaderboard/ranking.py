@@ -31,6 +31,8 @@ class Row:
         remark: Why it is not ranked, in words; else empty.
         difference: Of a ranked entry to the leader: ``value``, the Holm-adjusted 95 % interval from ``lower`` to
             ``upper``, and ``p_value_adjusted``; None of the leader itself.
+        against: Id of another entry → this one minus that one, as ``difference``: of the leader to all that are
+            ranked, of all others to the leader.
     """
 
     rank: int | None
@@ -38,6 +40,7 @@ class Row:
     in_pareto_set: bool = False
     remark: str = ""
     difference: JsonObject | None = None
+    against: Mapping[str, JsonObject] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -183,11 +186,21 @@ def _ranked(entries: list[JsonObject], resamples: Mapping[str, Resamples]) -> li
     others = [position for members in classes for position in members if position != leader]
     found = _differences_to_leader(samples, others, leader)
     pareto_set = _pareto_set(entries)
+    ids = [entry["id"] for entry in entries]
+    against = {position: {ids[leader]: difference} for position, difference in found.items()}
+    against[leader] = {ids[position]: _turned(difference) for position, difference in found.items()}
     return [
-        Row(number, entries[position], entries[position]["id"] in pareto_set, "", found.get(position))
+        Row(number, entries[position], ids[position] in pareto_set, "", found.get(position), against[position])
         for number, members in enumerate(classes, start=1)
         for position in members
     ]
+
+
+def _turned(difference: JsonObject) -> JsonObject:
+    """The difference the other way round."""
+    return difference | {
+        "value": -difference["value"], "lower": -difference["upper"], "upper": -difference["lower"],
+    }  # fmt: skip
 
 
 def _differences_to_leader(samples: Sequence[Resamples], others: list[int], leader: int) -> dict[int, JsonObject]:

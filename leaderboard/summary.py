@@ -14,7 +14,7 @@ from leaderboard.records import JsonObject
 
 
 def summary_table(table: Table) -> RichTable:
-    """Best model, the paper's configuration, and the rows no model is to be read without."""
+    """Best model, the paper's configuration, what it was compared with, and the rows no model is to be read without."""
     rows = summary_rows(table)
     components = list(table.rows[0].entry["components"])
     budgets = sorted({row.entry["training"]["epochs_label"] for row in (*table.ranked, *table.unranked)})
@@ -44,6 +44,13 @@ def summary_rows(table: Table) -> list[tuple[str, JsonObject]]:
         for row in (*table.ranked, *table.unranked)
         if row.entry is not champion and is_paper_configuration(row.entry)
     ]
+    compared = {comparison["with"] for comparison in (champion or {"comparisons": []})["comparisons"]}
+    shown = {entry["id"] for _, entry in labelled}
+    labelled += [
+        (row.entry["title"], row.entry)
+        for row in (*table.ranked, *table.unranked)
+        if row.entry["id"] in compared - shown
+    ]
     return labelled + [(row.entry["title"], row.entry) for row in _by_score(table.references)]
 
 
@@ -57,8 +64,7 @@ def comparison_sentences(table: Table) -> list[str]:
     """How the best model stands against what it was compared with; empty without a complete model."""
     if table.best is None:
         return []
-    champion = table.best.entry
-    return [text.comparison_sentence(champion, comparison) for comparison in champion["comparisons"]]
+    return text.comparison_sentences(table.best.entry, table.best.against)
 
 
 def _by_score(rows: Sequence[Row]) -> list[Row]:

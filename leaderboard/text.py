@@ -35,6 +35,7 @@ HELIX_ROWS = {
     "tracks": "tracks with a helix",
     "tracks_without_helix": "tracks without",
 }
+BETTER, WORSE = "better (lower)", "worse (higher)"
 STATUS_MEANINGS = {
     "complete": "every planned seed was trained and judged",
     "incomplete": "not every planned seed is there: shown without a rank",
@@ -145,10 +146,28 @@ def completed_seeds(entry: Mapping[str, Any]) -> int:
     return sum(seed["status"] == "completed" for seed in entry["seeds"])
 
 
-def comparison_sentence(entry: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
-    """How an entry stands against another, with what that is worth."""
+def comparison_sentences(entry: Mapping[str, Any], against: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """How an entry stands against all that it was compared with.
+
+    Args:
+        against: Id of another entry → ``ranking`` of ``comparison_sentence``.
+    """
+    return [comparison_sentence(entry, each, against.get(each["with"])) for each in entry["comparisons"]]
+
+
+def comparison_sentence(
+    entry: Mapping[str, Any], comparison: Mapping[str, Any], ranking: Mapping[str, Any] | None = None
+) -> str:
+    """How an entry stands against another, with what that is worth.
+
+    Args:
+        ranking: The difference that the ranks of both follow from, this one minus the other: ``value``, ``lower``,
+            ``upper``; without it, the one that was found seed by seed when the entry was written.
+    """
+    if ranking is not None:
+        return _ranking_sentence(entry["title"], comparison["title"], ranking)
     difference = comparison["difference"]
-    better = "better (lower)" if difference < 0 else "worse (higher)"
+    better = BETTER if difference < 0 else WORSE
     amount = with_error({"value": abs(difference), "error": comparison["error"]})
     number = comparison["standard_errors"]
     worth = "" if number is None else f", {significant(abs(number), 2)} standard errors"
@@ -156,6 +175,16 @@ def comparison_sentence(entry: Mapping[str, Any], comparison: Mapping[str, Any])
     return (
         f"{entry['title']}: {amount} {better} than {comparison['title']}{worth} "
         f"(same test events, {seeds} seed{'s' if seeds > 1 else ''})"
+    )
+
+
+def _ranking_sentence(title: str, other: str, difference: Mapping[str, Any]) -> str:
+    value, low, high = (difference[name] for name in ("value", "lower", "upper"))
+    better, sign = (BETTER, -1) if value < 0 else (WORSE, 1)
+    interval = {"lower": min(sign * low, sign * high), "upper": max(sign * low, sign * high)}
+    tied = ": a tie" if low <= 0 <= high else ""
+    return (
+        f"{title}: {with_interval(abs(value), interval)} {better} than {other} (95 % interval, same test events){tied}"
     )
 
 

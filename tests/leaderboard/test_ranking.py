@@ -37,6 +37,11 @@ def test_entries_that_cannot_be_told_apart_share_a_rank(make_entry, make_resampl
     assert tied["lower"] < 0 < tied["value"] < tied["upper"]
     assert 0 < beaten["lower"] < beaten["value"] == pytest.approx(0.25)
     assert tied["p_value_adjusted"] > 0.05 > beaten["p_value_adjusted"]
+    leader, *others = table.ranked
+    for other in others:
+        assert other.against == {"a": other.difference}
+        assert leader.against[other.entry["id"]]["value"] == -other.difference["value"]
+        assert leader.against[other.entry["id"]]["lower"] == -other.difference["upper"]
     assert "No winner: " in table.winner_sentence
     assert "1 other cannot be told apart" in table.winner_sentence
 

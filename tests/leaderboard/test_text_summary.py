@@ -91,8 +91,32 @@ def test_the_summary_names_best_paper_and_references(make_entry, ranked_tables):
     shown = printed(table)
     assert "0.700 ± 0.030" in shown
     assert "Mean shower [of each energy]" in shown  # brackets are no markup
-    (sentence,) = comparison_sentences(table)
+    (sentence,) = comparison_sentences(table)  # of ranked models, what their ranks follow from
+    assert "0.2000 (0.1972 … 0.2028) better (lower) than ATLAS GAN, as published (95 % interval" in sentence
+
+
+def test_what_is_not_ranked_is_compared_as_its_record_says(make_entry):
+    comparison = {
+        "with": "paper", "title": "ATLAS GAN, as published", "difference": -0.2, "error": 0.05,
+        "standard_errors": -4.0, "seeds": 3,
+    }  # fmt: skip
+    entry = make_entry() | {"comparisons": [comparison]}
+    (sentence,) = text.comparison_sentences(entry, {})
     assert "0.200 ± 0.050 better (lower) than ATLAS GAN, as published, 4.0 standard errors" in sentence
+    (sentence,) = text.comparison_sentences(entry, {"paper": {"value": 0.1, "lower": -0.1, "upper": 0.3}})
+    assert "0.10 (−0.10 … 0.30) worse (higher) than" in sentence
+    assert sentence.endswith(": a tie")
+    (sentence,) = text.comparison_sentences(entry, {"paper": {"value": -0.1, "lower": -0.3, "upper": 0.1}})
+    assert "0.10 (−0.10 … 0.30) better (lower) than" in sentence
+
+
+def test_what_the_champion_was_compared_with_is_in_the_summary(make_entry, ranked_tables):
+    others = [make_entry(id=name, title=name, score=score) for name, score in (("defaults", 0.9), ("another", 0.8))]
+    compared = {
+        "with": "defaults", "title": "defaults", "difference": -0.2, "error": 0.1, "standard_errors": 2.0, "seeds": 3,
+    }  # fmt: skip
+    (table,) = ranked_tables([make_entry(score=0.7) | {"comparisons": [compared]}, *others])
+    assert [label for label, _ in summary_rows(table)] == ["best: ATLAS GAN, best of the search", "defaults"]
 
 
 def test_the_summary_says_what_is_not_complete(make_entry, ranked_tables):
