@@ -152,7 +152,7 @@ class AtlasGan(GenerativeModel):
 
     def train_epoch(self) -> dict[str, float]:
         losses = []
-        for indices in self._epoch_indices():
+        for indices in self.epoch_indices():
             critic_loss = self._critic_steps(indices)
             losses.append(torch.stack((critic_loss, self._generator_step(indices[-1]))))
             average_weights(self.generator.network.flat, self.trained.network.flat, self.generator_steps)
@@ -162,7 +162,7 @@ class AtlasGan(GenerativeModel):
         check_losses(result, self.epoch)
         return result
 
-    def _epoch_indices(self) -> Tensor:
+    def epoch_indices(self) -> Tensor:
         """Rows of the sample for each step of an epoch, (generator steps, R, B)."""
         ratio, batch, size = self.config.training_ratio, self.config.batch_size, len(self.sample)
         steps = max(1, size // (batch * ratio))

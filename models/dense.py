@@ -62,6 +62,10 @@ class DenseNetwork:
         if self.flat.grad is not None:
             self.flat.grad.zero_()
 
+    def affine(self, layer: int, values: Tensor, out: Tensor | None = None) -> Tensor:
+        """Argument of a layer's activation, (N, O), without gradients."""
+        return torch.addmm(self.biases[layer], values, self.weights[layer].t(), out=out)
+
     def __call__(self, values: Tensor) -> Tensor:
         """(N, I of the first layer) to (N, O of the last), without activation at the end."""
         for layer, (weight, bias) in enumerate(zip(self.weights[:-1], self.biases, strict=False)):
