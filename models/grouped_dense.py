@@ -44,7 +44,7 @@ class GroupedDense(DenseNetwork):
 
     def _views(self, flat: Tensor) -> list[Tensor]:
         """Weights (G, O, I), biases (G, 1, O) and slopes (G, 1, O) within (L,)."""
-        parts = flat.split([self.members * shape.numel() for shape in self.shapes])
+        parts = torch.split(flat, [self.members * shape.numel() for shape in self.shapes])
         return [
             part.view(self.members, *((1,) if len(shape) == 1 else ()), *shape)
             for part, shape in zip(parts, self.shapes, strict=True)
@@ -52,12 +52,12 @@ class GroupedDense(DenseNetwork):
 
     def side_by_side(self, stacked: Tensor) -> Tensor:
         """Numbers of each member (G, P) as they lie in ``flat``, (L,)."""
-        parts = stacked.split([shape.numel() for shape in self.shapes], dim=1)
+        parts = torch.split(stacked, [shape.numel() for shape in self.shapes], dim=1)
         return torch.cat([part.reshape(-1) for part in parts])
 
     def apart(self, flat: Tensor) -> Tensor:
         """The inverse: (L,) to (G, P)."""
-        parts = flat.split([self.members * shape.numel() for shape in self.shapes])
+        parts = torch.split(flat, [self.members * shape.numel() for shape in self.shapes])
         return torch.cat([part.view(self.members, -1) for part in parts], dim=1)
 
     def of_each(self, values: Tensor) -> Tensor:
