@@ -5,7 +5,7 @@ OUTPUT ?= runs
 TEST_PROCESSES ?= 2
 SEARCH_FLAGS ?= --trials 16 --hours 0.12 --epochs 300 --seeds 3
 
-.PHONY: search test lint leaderboard ui docs clean
+.PHONY: search test lint leaderboard ui docs bench bench-quick clean
 
 search: $(VENV)/installed ## search the ATLAS WGAN-GP on the sample that ships with the project
 	$(BIN)/python search/atlas_gan.py $(SEARCH_FLAGS) --output $(OUTPUT)
@@ -33,6 +33,12 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+bench: $(VENV)/installed ## every benchmark, and their page (an hour on two cores)
+	$(BIN)/python benchmarks/run_all.py --write docs
+
+bench-quick: $(VENV)/installed ## the short ones (five minutes)
+	$(BIN)/python benchmarks/run_all.py --suite quick
 
 clean: ## remove the environment (searches in runs/ stay)
 	rm -rf $(VENV)

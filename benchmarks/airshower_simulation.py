@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from recording import record
 
 from data_adapters.simulators.airshower import (
     AIRSHOWER_DATA,
@@ -46,6 +47,7 @@ def main() -> None:
         }
         for name, work in works.items():
             low, median, high = np.percentile([events_per_second(work) for _ in range(arguments.repeats)], [16, 50, 84])
+            record(name, float(median), "events/s", better="higher")
             print(f"{name:22s} {median:6.0f} events/s (16 % to 84 % of repeats: {low:.0f} to {high:.0f})")
             if "written" in name:
                 print(f"{'':22s} {out.stat().st_size / arguments.events:6.0f} bytes an event")

@@ -11,6 +11,7 @@ import statistics
 import time
 
 import numpy as np
+from recording import record
 
 from data_adapters.datasets import DATASETS
 from data_adapters.events import Events
@@ -39,6 +40,7 @@ def main() -> None:
     for name, values in zip(
         ("reference prepared", "judged, with errors and floor", "p-values"), zip(*timings, strict=True), strict=True
     ):
+        record(name, statistics.median(values), "s")
         print(f"  {name:32} {statistics.median(values):.2f} s")
     print(f"  {'peak memory':32} {after:.0f} MiB, {before:.0f} MiB of it the showers and the libraries")
 

@@ -18,6 +18,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from recording import record
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -128,6 +129,7 @@ def report(
             if number > 0:  # the first one warms up
                 times[name].append(passed)
     for name in models:
+        record(f"{what}, {name}", scale * median(times[name]), unit)
         print(
             f"{what}, {name:5}: {scale * median(times[name]):6.2f} {unit}, {scale * min(times[name]):.2f} at best; "
             f"limit {scale * work[name] / rate:.2f} {unit} ({work[name] / 1e9:.0f} Gflop in all)"

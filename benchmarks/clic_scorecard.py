@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from recording import record
 
 from data_adapters.adapters import open_events
 from data_adapters.datasets import DATASETS
@@ -75,6 +76,7 @@ def judge_files(folder: Path) -> None:
     print(f"{NUM_EVENTS} + {NUM_EVENTS} showers and their twins, {len(judge.bins)} bins of energy and angle, CPU time")
     print(f"  {'three files read and observed':50} {observed - start:.2f} s")
     print(f"  {'judged: errors, floor, p-values, what is reported':50} {judged - observed:.2f} s")
+    record("read, observed and judged", judged - start, "s")
     print(f"  {'together':50} {judged - start:.2f} s")
     print(f"  {'peak memory':50} {after:.0f} MiB, {before:.0f} MiB of it the libraries")
     print(f"  score {judgement.score.value:.3f}")

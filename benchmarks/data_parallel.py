@@ -14,6 +14,7 @@ from collections.abc import Callable
 from statistics import median
 
 import torch
+from recording import record
 from torch import distributed, multiprocessing
 
 from data_adapters.datasets import DATASETS
@@ -56,6 +57,7 @@ def measure(rank: int, port: int, size: int, batch_size: int, repeats: int) -> N
             f"{size} processes, mini-batches of {batch_size}: {median(ratios):.2f} times as fast as one "
             f"({min(ratios):.2f} to {max(ratios):.2f} in {repeats} turns)"
         )
+        record(f"{size} processes", median(ratios), "times as fast as one", better="higher", peer="one process")
     leave()
 
 

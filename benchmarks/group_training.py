@@ -15,6 +15,7 @@ from collections.abc import Callable
 from statistics import median
 
 import torch
+from recording import record
 
 from data_adapters.datasets import ATLAS_PHOTONS_GEANT4
 from leaderboard.provenance import machine
@@ -37,6 +38,9 @@ def main() -> None:
             f"{row['members']:4} members: {row['epochs_per_second']:8.2f} epochs of one training a second, "
             f"{row['times_alone']:5.2f} times as many as one by one"
         )
+    for row in rows:
+        name = f"{row['members']} trainings together, against one by one"
+        record(name, row["times_alone"], "times", better="higher", peer="training one by one")
     print(json.dumps({"device": given.device, "machine": machine(), "units": given.units, "rows": rows}))
 
 

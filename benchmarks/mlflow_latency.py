@@ -16,6 +16,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import optuna
+from recording import record as record_number
 from rich.progress import track
 
 from search.engine.tracking import Delivery, Tracker
@@ -47,6 +48,7 @@ class Timed:
         """The medians of the last trials."""
         start, evaluation, end = (median(self.seconds[kind][-WINDOW:]) for kind in ("start", "evaluation", "end"))
         whole = start + EVALUATIONS * evaluation + end
+        record_number(f"records of a trial after {trials} trials", 1000 * whole, "ms")
         return f"{trials:6d}  {1000 * start:8.1f}  {1000 * evaluation:10.1f}  {1000 * end:6.1f}  {1 / whole:14.1f}"
 
 

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 import optuna
 import psutil
+from recording import record as record_number
 
 from search.engine.checkpoint_budget import size
 from search.engine.ledger import Ledger, TrialEnd, TrialStart
@@ -95,6 +96,8 @@ def row(path: Path, trials: int) -> str:
     pruner, _ = timed(lambda: MedianHalving(EPOCHS, FIRST_RUNG, 3, ends))
     order, _ = timed(lambda: in_order(ledger))
     memory = psutil.Process().memory_info().rss - before
+    record_number(f"a suggestion after {trials} trials", 1000 * suggest, "ms")
+    record_number(f"sampler rebuilt after {trials} trials", rebuild, "s")
     return (
         f"{trials:6d}  {size(path.stat().st_size):>7s}  {read:5.2f} s        {rebuild:7.2f} s  {1000 * suggest:5.0f} ms"
         f"        {pruner:7.2f} s  {1000 * order:3.0f} ms   {size(max(0, memory))}"

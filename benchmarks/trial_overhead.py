@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
 import psutil
+from recording import record
 from rich.console import Console
 
 from search.engine.checkpoint_budget import CheckpointBudget, folder_bytes, size
@@ -111,6 +112,10 @@ def _report(plan: Plan, wall: float, delivery: float, left: int, memory: PeakMem
     print(f"warm trial, wall          median {median(warm):.3f} s (from one result to the next)")
     print(f"  of it training + judging  {evaluation:.3f} s (scores, errors from 100 bootstrap replicas)")
     print(f"  of it the platform        {median(warm) - evaluation:.3f} s (Ray, sampler, checkpoints, ledger, spool)")
+    record("platform, per warm trial", median(warm) - evaluation, "s")
+    record("warm trial", median(warm), "s")
+    record("driver's memory", memory.driver / 2**20, "MiB")
+    record("trial's memory", memory.trial / 2**20, "MiB")
     print(f"  the first, the last 100   {median(warm[:100]):.3f} s, {median(warm[-100:]):.3f} s")
     print(f"MLflow after the last trial {delivery:.1f} s, {left} records left")
     print(f"peak memory               driver {memory.driver / 2**20:.0f} MiB, trial {memory.trial / 2**20:.0f} MiB")
