@@ -1,0 +1,164 @@
+"""A group of trials trained as one batched program: what runs in the actor that trains them.
+
+Each member is a trial like any other, in an actor of its own, which evaluates it and decides when it ends. When all
+members that are left want their next epoch, the group trains all of them at once. The worker knows nothing of Ray.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.base import GenerativeModel, TrainingDiverged
+
+FORMING_SECONDS = 60.0  # that a group waits for members that do not come: the search may have no more trials
+Conditions = Mapping[str, NDArray[np.float64]]
+Losses = dict[str, float]
+
+
+class Group(Protocol):
+    """Models that are trained together."""
+
+    models: list[Any]
+
+    def train_epoch(self) -> list[Losses | TrainingDiverged]:
+        """One epoch of every member: losses, or why it cannot go on."""
+        ...
+
+    def write_back(self) -> None:
+        """Give the models what was trained."""
+        ...
+
+    def drop(self, members: list[int]) -> None:
+        """Take members out."""
+        ...
+
+
+@dataclass
+class Member:
+    """A trial of the group.
+
+    Attributes:
+        waiting: Where its next losses go, while it waits for them.
+        alone: Whether it is trained by itself, because it came too late or goes on from another epoch.
+    """
+
+    number: int
+    model: GenerativeModel
+    waiting: asyncio.Future[Losses] | None = None
+    alone: bool = False
+
+
+@dataclass
+class GroupWorker:
+    """The members of one group.
+
+    Args:
+        size: Members that it is for; it begins with fewer when no further one came for ``forming_seconds``.
+        unite: Makes a group of models.
+    """
+
+    size: int
+    unite: Callable[[list[Any]], Group]
+    forming_seconds: float = FORMING_SECONDS
+    members: dict[int, Member] = field(default_factory=dict)
+    group: Group | None = None
+    _together: list[int] = field(default_factory=list)  # numbers, in the order of the group's models
+    _joined: float = 0.0
+
+    async def join(self, number: int, build: Callable[[], GenerativeModel], state: Path | None) -> int:
+        """Take a trial in; it goes on from a checkpoint, if there is one. Returns: its epoch."""
+        model = await asyncio.to_thread(build)
+        if state is not None:
+            await asyncio.to_thread(model.restore, state)
+        self.members[number] = Member(number, model, alone=self.group is not None)
+        self._joined = asyncio.get_running_loop().time()
+        return model.epoch
+
+    async def train_epoch(self, number: int) -> Losses:
+        """Wait for the others, and train.
+
+        Raises: TrainingDiverged.
+        """
+        member = self.members[number]
+        if self.group is None:
+            await self._form()
+        if member.alone:
+            return await asyncio.to_thread(member.model.train_epoch)
+        losses: asyncio.Future[Losses] = asyncio.get_running_loop().create_future()
+        member.waiting = losses
+        self._go_on()
+        return await losses
+
+    async def leave(self, number: int) -> None:
+        """A trial that ended, or was stopped: the others need not wait for it."""
+        member = self.members.pop(number, None)
+        if member is None or member.alone:
+            return
+        if self.group is not None and number in self._together:
+            await asyncio.to_thread(self.group.drop, [self._together.index(number)])
+            self._together.remove(number)
+        self._go_on()
+
+    async def save(self, number: int, folder: Path) -> None:
+        """A checkpoint as if the trial had been trained alone."""
+        self._written_back(number)
+        await asyncio.to_thread(self.members[number].model.save, folder)
+
+    async def generate(self, number: int, conditions: Conditions, seed: int) -> NDArray[np.float32]:
+        """Events of a member, as it is now."""
+        self._written_back(number)
+        return await asyncio.to_thread(self.members[number].model.generate, conditions, seed)
+
+    def _written_back(self, number: int) -> None:
+        if self.group is not None and not self.members[number].alone:
+            self.group.write_back()
+
+    async def _form(self) -> None:
+        """Wait until all members are there, or no further one comes."""
+        loop = asyncio.get_running_loop()
+        while self.group is None and len(self.members) < self.size:
+            left = self._joined + self.forming_seconds - loop.time()
+            if left <= 0:
+                break
+            await asyncio.sleep(min(left, 0.05))
+        if self.group is None:
+            self._unite()
+
+    def _unite(self) -> None:
+        """Those that stand at the same epoch as most; the others are trained by themselves."""
+        epochs = [member.model.epoch for member in self.members.values()]
+        most = max(set(epochs), key=epochs.count)
+        for member in self.members.values():
+            member.alone = member.model.epoch != most
+        self._together = [number for number, member in self.members.items() if not member.alone]
+        self.group = self.unite([self.members[number].model for number in self._together])
+
+    def _go_on(self) -> None:
+        """Train an epoch in the background, if everybody waits for it."""
+        waiting = [self.members[number] for number in self._together]
+        if self.group is None or not waiting or any(member.waiting is None for member in waiting):
+            return
+        futures = [(member, member.waiting) for member in waiting]
+        for member in waiting:
+            member.waiting = None
+        self._running = asyncio.ensure_future(self._train(futures))
+
+    async def _train(self, futures: list[tuple[Member, asyncio.Future[Losses] | None]]) -> None:
+        assert self.group is not None
+        try:
+            results: list[Losses | BaseException] = [*await asyncio.to_thread(self.group.train_epoch)]
+        except Exception as error:  # whatever it is, every member must hear of it
+            results = [error] * len(futures)
+        for (_, future), result in zip(futures, results, strict=True):
+            assert future is not None
+            if isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)

@@ -1,0 +1,147 @@
+"""Members of a group wait for each other, and for nobody who is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.base import TrainingDiverged
+from search.engine.group_worker import GroupWorker
+
+
+class Counter:
+    """A model that counts its epochs."""
+
+    def __init__(self, epoch: int = 0) -> None:
+        self.epoch = epoch
+
+    def train_epoch(self) -> dict[str, float]:
+        self.epoch += 1
+        return {"alone": 1.0}
+
+    def restore(self, folder: Path) -> None:
+        self.epoch = int(folder.name)
+
+    def save(self, folder: Path) -> None:
+        folder.write_text(str(self.epoch))
+
+    def generate(self, conditions: Any, seed: int) -> Any:
+        return np.full(len(conditions["x"]), self.epoch + seed)
+
+
+class Group:
+    """Trains counters, and notes how many at a time."""
+
+    sizes: list[int]
+
+    def __init__(self, models: list[Any]) -> None:
+        self.models, self.sizes, self.bad = list(models), [], None
+
+    def train_epoch(self) -> list[Any]:
+        self.sizes.append(len(self.models))
+        for model in self.models:
+            model.epoch += 1
+        return [
+            TrainingDiverged("too much") if model is self.bad else {"together": float(len(self.models))}
+            for model in self.models
+        ]
+
+    def write_back(self) -> None:
+        pass
+
+    def drop(self, members: list[int]) -> None:
+        self.models = [model for index, model in enumerate(self.models) if index not in members]
+
+
+def worker(size: int, forming_seconds: float = 5.0) -> GroupWorker:
+    return GroupWorker(size, Group, forming_seconds)
+
+
+async def trained(of: GroupWorker, number: int, epochs: int) -> list[dict[str, float]]:
+    losses = [await of.train_epoch(number) for _ in range(epochs)]
+    await of.leave(number)
+    return losses
+
+
+def test_all_are_trained_at_once_and_those_that_end_are_not_waited_for():
+    async def scenario() -> tuple[list[int], list[int]]:
+        group = worker(3)
+        for number in range(3):
+            await group.join(number, Counter, None)
+        ends = await asyncio.gather(*(trained(group, number, epochs) for number, epochs in enumerate((2, 5, 3))))
+        assert group.group is not None
+        return [len(losses) for losses in ends], group.group.sizes
+
+    assert asyncio.run(scenario()) == ([2, 5, 3], [3, 3, 2, 1, 1])
+
+
+def test_a_group_that_does_not_fill_begins_all_the_same():
+    async def scenario() -> list[int]:
+        group = worker(4, forming_seconds=0.2)
+        for number in range(2):
+            await group.join(number, Counter, None)
+        await asyncio.gather(*(trained(group, number, 2) for number in range(2)))
+        assert group.group is not None
+        return group.group.sizes
+
+    assert asyncio.run(scenario()) == [2, 2]
+
+
+def test_who_comes_late_or_from_another_epoch_is_trained_alone():
+    async def scenario() -> list[list[dict[str, float]]]:
+        group = worker(3)
+        for number, state in enumerate((Path("4"), Path("4"), Path("2"))):
+            await group.join(number, Counter, state)
+        first = [trained(group, number, 2) for number in range(3)]
+        found = await asyncio.gather(*first)
+        await group.join(3, Counter, None)
+        return [*found, await trained(group, 3, 1)]
+
+    together, alone = {"together": 2.0}, {"alone": 1.0}
+    assert asyncio.run(scenario()) == [[together] * 2, [together] * 2, [alone] * 2, [alone]]
+
+
+def test_one_that_diverges_hears_of_it_and_the_others_go_on():
+    async def scenario() -> tuple[str, list[dict[str, float]]]:
+        group = worker(2)
+        for number in range(2):
+            await group.join(number, Counter, None)
+        await asyncio.gather(*(group.train_epoch(number) for number in range(2)))
+        assert group.group is not None
+        group.group.bad = group.members[0].model
+        other = asyncio.ensure_future(trained(group, 1, 2))
+        with pytest.raises(TrainingDiverged) as said:
+            await group.train_epoch(0)
+        await group.leave(0)
+        return str(said.value), await other
+
+    assert asyncio.run(scenario()) == ("too much", [{"together": 2.0}, {"together": 1.0}])
+
+
+def test_an_error_reaches_everybody():
+    async def scenario() -> list[str]:
+        group = worker(2)
+        for number in range(2):
+            await group.join(number, Counter, None)
+        await asyncio.gather(*(group.train_epoch(number) for number in range(2)))
+        group.group.train_epoch = lambda: 1 / 0  # type: ignore[union-attr,assignment]
+        ends = await asyncio.gather(*(group.train_epoch(number) for number in range(2)), return_exceptions=True)
+        return [type(end).__name__ for end in ends]
+
+    assert asyncio.run(scenario()) == ["ZeroDivisionError"] * 2
+
+
+def test_a_member_is_saved_and_generates_as_it_is(tmp_path):
+    async def scenario() -> list[int]:
+        group = worker(1)
+        assert await group.join(7, Counter, Path("3")) == 3
+        await group.train_epoch(7)
+        await group.save(7, tmp_path / "state")
+        return (await group.generate(7, {"x": np.zeros(2)}, 1)).tolist()
+
+    assert asyncio.run(scenario()) == [5, 5]
+    assert (tmp_path / "state").read_text() == "4"
