@@ -99,12 +99,8 @@ class GroupWorker:
     async def leave(self, number: int) -> None:
         """A trial that ended, or was stopped: the others need not wait for it."""
         member = self.members.pop(number, None)
-        if member is None or member.alone:
-            return
-        if self.group is not None and number in self._together:
-            await asyncio.to_thread(self.group.drop, [self._together.index(number)])
-            self._together.remove(number)
-        self._go_on()
+        if member is not None and not member.alone:
+            self._go_on()
 
     async def save(self, number: int, folder: Path) -> None:
         """A checkpoint as if the trial had been trained alone."""
@@ -141,24 +137,30 @@ class GroupWorker:
         self.group = self.unite([self.members[number].model for number in self._together])
 
     def _go_on(self) -> None:
-        """Train an epoch in the background, if everybody waits for it."""
-        waiting = [self.members[number] for number in self._together]
-        if self.group is None or not waiting or any(member.waiting is None for member in waiting):
+        """Train an epoch in the background, if everybody who is left waits for it."""
+        staying = [self.members[number] for number in self._together if number in self.members]
+        if self.group is None or not staying or any(member.waiting is None for member in staying):
             return
-        futures = [(member, member.waiting) for member in waiting]
-        for member in waiting:
+        futures = [member.waiting for member in staying if member.waiting is not None]
+        for member in staying:
             member.waiting = None
         self._running = asyncio.ensure_future(self._train(futures))
 
-    async def _train(self, futures: list[tuple[Member, asyncio.Future[Losses] | None]]) -> None:
-        assert self.group is not None
+    async def _train(self, futures: list[asyncio.Future[Losses]]) -> None:
         try:
-            results: list[Losses | BaseException] = [*await asyncio.to_thread(self.group.train_epoch)]
+            results: list[Losses | BaseException] = [*await asyncio.to_thread(self._train_those_left)]
         except Exception as error:  # whatever it is, every member must hear of it
             results = [error] * len(futures)
-        for (_, future), result in zip(futures, results, strict=True):
-            assert future is not None
+        for future, result in zip(futures, results, strict=True):
             if isinstance(result, BaseException):
                 future.set_exception(result)
             else:
                 future.set_result(result)
+
+    def _train_those_left(self) -> list[Losses | TrainingDiverged]:
+        assert self.group is not None
+        gone = [index for index, number in enumerate(self._together) if number not in self.members]
+        if gone:
+            self.group.drop(gone)
+            self._together = [number for number in self._together if number in self.members]
+        return self.group.train_epoch()
