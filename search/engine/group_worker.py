@@ -144,11 +144,11 @@ class GroupWorker:
         futures = [member.waiting for member in staying if member.waiting is not None]
         for member in staying:
             member.waiting = None
-        self._running = asyncio.ensure_future(self._train(futures))
+        self._running = asyncio.ensure_future(self._train([member.number for member in staying], futures))
 
-    async def _train(self, futures: list[asyncio.Future[Losses]]) -> None:
+    async def _train(self, staying: list[int], futures: list[asyncio.Future[Losses]]) -> None:
         try:
-            results: list[Losses | BaseException] = [*await asyncio.to_thread(self._train_those_left)]
+            results: list[Losses | BaseException] = [*await asyncio.to_thread(self._train_together, staying)]
         except Exception as error:  # whatever it is, every member must hear of it
             results = [error] * len(futures)
         for future, result in zip(futures, results, strict=True):
@@ -157,10 +157,10 @@ class GroupWorker:
             else:
                 future.set_result(result)
 
-    def _train_those_left(self) -> list[Losses | TrainingDiverged]:
+    def _train_together(self, staying: list[int]) -> list[Losses | TrainingDiverged]:
         assert self.group is not None
-        gone = [index for index, number in enumerate(self._together) if number not in self.members]
+        gone = [index for index, number in enumerate(self._together) if number not in staying]
         if gone:
             self.group.drop(gone)
-            self._together = [number for number in self._together if number in self.members]
+            self._together = staying
         return self.group.train_epoch()
