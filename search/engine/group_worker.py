@@ -81,6 +81,12 @@ class GroupWorker:
         self._joined = asyncio.get_running_loop().time()
         return model.epoch
 
+    async def restore(self, number: int, folder: Path) -> int:
+        """Let a member go on from a checkpoint, before the group trains. Returns: its epoch."""
+        member = self.members[number]
+        await asyncio.to_thread(member.model.restore, folder)
+        return member.model.epoch
+
     async def train_epoch(self, number: int) -> Losses:
         """Wait for the others, and train.
 
