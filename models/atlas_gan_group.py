@@ -21,7 +21,7 @@ from models.grouped_adam import GroupedAdam
 from models.grouped_dense import GroupedDense
 from models.wgan import Critic
 
-OWN = ("activity_l1_weight", "kernel_initializer", "gradient_penalty_weight", "learning_rate")
+OWN = ("activity_l1_weight", "kernel_initializer", "gradient_penalty_weight", "gradient_penalty", "learning_rate")
 
 Losses = dict[str, float]
 
@@ -49,12 +49,13 @@ class AtlasGanGroup:
         self._stack()
 
     def _stack(self) -> None:
-        models, first = self.models, self.models[0]
+        models = self.models
         self.trained = GroupedDense([model.trained.network for model in models])
         self.averaged = self.trained.side_by_side(torch.stack([model.generator.network.flat for model in models]))
         self.critics = critics = GroupedDense([model.critic.network for model in models])
         weights = self._own("gradient_penalty_weight")
-        self.critic = Critic(critics, self.num_cells, weights, first.critic.one_sided)
+        one_sided = torch.tensor([model.config.gradient_penalty == "one_sided" for model in models]).to(weights)
+        self.critic = Critic(critics, self.num_cells, weights, one_sided)
         self.activity = self._own("activity_l1_weight")[:, None, None]
         rates = self._own("learning_rate")
         self.optimizers = {

@@ -27,15 +27,18 @@ class Critic:
         network: V + C inputs, one output without bias (it would cancel in the loss).
         num_cells: V; the penalty is on the derivative with respect to the shower, not to the conditions.
         penalty_weight: λ of equation 9; (G,) for the members of a group.
-        one_sided: Punish only slopes above one.
+        one_sided: Punish only slopes above one; (G,) for the members of a group.
     """
 
-    def __init__(self, network: DenseNetwork, num_cells: int, penalty_weight: float | Tensor, one_sided: bool) -> None:
+    def __init__(
+        self, network: DenseNetwork, num_cells: int, penalty_weight: float | Tensor, one_sided: bool | Tensor
+    ) -> None:
         self.network = network
         self.num_cells = num_cells
         self.penalty_weight = penalty_weight
         self._weight_of_rows = penalty_weight[:, None, None] if isinstance(penalty_weight, Tensor) else penalty_weight
-        self.one_sided = one_sided
+        # A norm is never negative: nothing lies below -1.
+        self._least_excess = one_sided[:, None, None] - 1.0 if isinstance(one_sided, Tensor) else one_sided - 1.0
         if network.activation.backward is None:
             raise ValueError(
                 f"the critic needs an activation with a slope in closed form, not {network.activation.name}"
@@ -119,7 +122,7 @@ class Critic:
         """The penalty, and the gradient of λ · penalty with respect to the slope of D, (…, B, V)."""
         gradient = back @ self._of_cells
         norm = torch.linalg.vector_norm(gradient, dim=-1, keepdim=True)
-        excess = (norm - 1).clamp_(min=0.0) if self.one_sided else norm - 1
+        excess = (norm - 1).clamp_(min=self._least_excess)
         factor = (excess / norm.clamp(min=SMALLEST_NORM)).mul_(2 * self._weight_of_rows / back.shape[-2])
         return (excess**2).mean(dim=(-2, -1)), gradient.mul_(factor)
 

@@ -65,6 +65,8 @@ def parser(study: Study) -> argparse.ArgumentParser:
         default=1,
         help="training processes of a trial, each with its CPUs and GPUs; the mini-batch is shared among them",
     )
+    together = "trials of one architecture that are trained as one program; CPUs and GPUs are then the group's"
+    resources.add_argument("--group-size", type=int, default=1, help=together)
     resources.add_argument("--concurrent", type=int, help="trials at the same time (default: as many as fit)")
     wait = "wait so long for nodes that can run a trial (default: an error at once)"
     resources.add_argument("--wait-minutes", type=float, default=0.0, help=wait)
@@ -135,8 +137,8 @@ def _folder(study: Study, given: argparse.Namespace) -> Path | None:
 def _options(given: argparse.Namespace) -> Options:
     names = (
         "preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler", "objective", "data", "twin",
-        "cache", "cpus_per_trial", "gpus_per_trial", "processes_per_trial", "concurrent", "wait_minutes",
-        "checkpoint_gb", "no_compile",
+        "cache", "cpus_per_trial", "gpus_per_trial", "processes_per_trial", "group_size", "concurrent",
+        "wait_minutes", "checkpoint_gb", "no_compile",
     )  # fmt: skip
     chosen = {name: getattr(given, name) for name in names}
     return Options(fix=_fixed(given.fix), base=getattr(given, "base", None), **chosen)

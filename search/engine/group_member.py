@@ -1,13 +1,14 @@
-"""A trial whose model is trained by its group's actor (``group_worker.GroupWorker``).
+"""A trial whose model is trained by the actor of its group, and the actors of all groups of a search.
 
-To the trial it is a model like any other: it trains an epoch, generates, saves and restores. Members of a group find the
-same actor by its name; who comes first starts it. An actor that dies takes the running epochs of its members with it:
-they are tried again, from their last checkpoints, in a new one.
+To the trial it is a model like any other: it trains an epoch, generates, saves and restores. The search's own process
+owns the actors, so that they end with it. Ray starts a lost one anew, without its members: their trials are tried
+again, from their last checkpoints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,28 @@ from numpy.typing import NDArray
 from ray.exceptions import RayActorError, RayTaskError
 
 from models.base import GenerativeModel
+from models.groups import GROUPINGS
 from search.engine.data_parallel import ProcessLost
-from search.engine.group_worker import GroupWorker
+from search.engine.group_worker import GroupWorker, NoMember
+from search.engine.resources import Request
 
 Build = Callable[[], GenerativeModel]
 CALLS_AT_A_TIME = 256  # every member may wait for its next epoch while others are saved and generate
+WITHOUT_END = -1
 
 
 class GroupActor:
-    """What runs in the actor; see ``GroupWorker``."""
+    """What runs in the actor; see ``GroupWorker``.
 
-    def __init__(self, size: int, unite: Callable[[list[Any]], Any], threads: int) -> None:
+    Args:
+        size: Members that it waits for.
+        model: Name of their model.
+        threads: Of its networks.
+    """
+
+    def __init__(self, size: int, model: str, threads: int) -> None:
         torch.set_num_threads(threads)
-        self._worker = GroupWorker(size, unite)
+        self._worker = GroupWorker(size, GROUPINGS[model].unite)
 
     async def join(self, number: int, build: Build) -> tuple[int, dict[str, int]]:
         """Returns: Epoch and counts of parameters."""
@@ -56,26 +66,30 @@ class GroupActor:
         await self._worker.leave(number)
 
 
+def actor_name(session: str, group: int) -> str:
+    """Of the actor of a group: no other search has it, nor another start of this one."""
+    return f"group-{session}-{group}"
+
+
 class GroupMember(GenerativeModel):
     """The model of one trial of a group.
 
     Args:
-        name: Of the group: the same for all of its members, and for no other group of the session.
+        name: Of the group's actor.
+        number: Of the trial.
         build: Builds the model; called in the actor.
-        unite: Makes a group of such models.
-        gpus, threads: Of the actor.
-    Raises: ProcessLost; whatever ``build`` raises.
+    Raises: ProcessLost if the actor is gone; whatever ``build`` raises.
     """
 
-    def __init__(
-        self, name: str, size: int, number: int, build: Build, unite: Callable[[list[Any]], Any], gpus: float, threads: int
-    ) -> None:
-        actor = ray.remote(GroupActor).options(
-            name=name, get_if_exists=True, num_gpus=gpus, num_cpus=0, max_concurrency=CALLS_AT_A_TIME
-        )
+    def __init__(self, name: str, number: int, build: Build) -> None:
         self.number = number
-        self._actor = actor.remote(size, unite, threads)
-        self.epoch, self._counts = self._ask("join", build)
+        try:
+            self._actor = ray.get_actor(name)
+        except ValueError as error:
+            raise ProcessLost(f"the actor of the trial's group is not there: {error}") from error
+        counts: dict[str, int]
+        self.epoch, counts = self._ask("join", build)
+        self._counts = counts
 
     def train_epoch(self) -> dict[str, float]:
         """Raises: TrainingDiverged; ProcessLost."""
@@ -111,6 +125,60 @@ class GroupMember(GenerativeModel):
         try:
             return ray.get(getattr(self._actor, method).remote(self.number, *arguments))
         except RayTaskError as error:
+            if isinstance(error.cause, NoMember):
+                raise ProcessLost("the actor of the trial's group was lost and began anew") from error
             raise error.cause from error
         except RayActorError as error:
             raise ProcessLost(f"the actor of the trial's group was lost: {str(error).splitlines()[0]}") from error
+
+
+class Groups:
+    """The actors of the groups of a search.
+
+    Args:
+        request: CPUs, GPUs and size of a group.
+        last: Number of the last trial, where their number is limited.
+        ended: Numbers of the trials that have ended.
+    """
+
+    def __init__(
+        self, request: Request, model: str, session: str, last: int | None, ended: Callable[[], Iterable[int]]
+    ) -> None:
+        self._request, self._session, self._last, self._ended = request, session, last, ended
+        self._start = partial(
+            ray.remote(GroupActor).options,
+            num_cpus=0,  # its members have them
+            num_gpus=request.gpus,
+            max_restarts=WITHOUT_END,
+            max_concurrency=CALLS_AT_A_TIME,
+        )
+        self._model = model
+        self._actors: dict[int, Any] = {}
+
+    def begin(self, number: int) -> None:
+        """Start the actor of a trial's group, if none of its other trials has."""
+        group = number // self._request.together
+        if group not in self._actors:
+            actor = self._start(name=actor_name(self._session, group))
+            self._actors[group] = actor.remote(len(self._left(group)), self._model, self._request.cpus)
+
+    def end(self, number: int) -> None:
+        """A trial ended, whatever became of its process; the last one ends the actor."""
+        group = number // self._request.together
+        if group not in self._actors:
+            return
+        self._actors[group].leave.remote(number)
+        if not set(self._left(group)) - {number}:
+            ray.kill(self._actors.pop(group))
+
+    def close(self) -> None:
+        """End all actors."""
+        for actor in self._actors.values():
+            ray.kill(actor)
+        self._actors.clear()
+
+    def _left(self, group: int) -> list[int]:
+        """Trials of a group that have not ended."""
+        size, ended = self._request.together, set(self._ended())
+        numbers = range(group * size, (group + 1) * size)
+        return [n for n in numbers if n not in ended and (self._last is None or n <= self._last)]

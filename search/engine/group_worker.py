@@ -10,34 +10,21 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.base import GenerativeModel, TrainingDiverged
+from models.groups import Group
 
 FORMING_SECONDS = 60.0  # that a group waits for members that do not come: the search may have no more trials
 Conditions = Mapping[str, NDArray[np.float64]]
 Losses = dict[str, float]
 
 
-class Group(Protocol):
-    """Models that are trained together."""
-
-    models: list[Any]
-
-    def train_epoch(self) -> list[Losses | TrainingDiverged]:
-        """One epoch of every member: losses, or why it cannot go on."""
-        ...
-
-    def write_back(self) -> None:
-        """Give the models what was trained."""
-        ...
-
-    def drop(self, members: list[int]) -> None:
-        """Take members out."""
-        ...
+class NoMember(LookupError):
+    """A trial that this worker does not know: it began anew, or the trial has left."""
 
 
 @dataclass
@@ -71,9 +58,14 @@ class GroupWorker:
     group: Group | None = None
     _together: list[int] = field(default_factory=list)  # numbers, in the order of the group's models
     _joined: float = 0.0
+    _stale: bool = False  # whether the models do not have yet what was trained
 
     async def join(self, number: int, build: Callable[[], GenerativeModel], state: Path | None) -> int:
-        """Take a trial in; it goes on from a checkpoint, if there is one. Returns: its epoch."""
+        """Take a trial in, also one whose process was lost; it goes on from a checkpoint, if there is one.
+
+        Returns: Its epoch.
+        """
+        await self.leave(number)
         model = await asyncio.to_thread(build)
         if state is not None:
             await asyncio.to_thread(model.restore, state)
@@ -83,16 +75,16 @@ class GroupWorker:
 
     async def restore(self, number: int, folder: Path) -> int:
         """Let a member go on from a checkpoint, before the group trains. Returns: its epoch."""
-        member = self.members[number]
+        member = self._member(number)
         await asyncio.to_thread(member.model.restore, folder)
         return member.model.epoch
 
     async def train_epoch(self, number: int) -> Losses:
         """Wait for the others, and train.
 
-        Raises: TrainingDiverged.
+        Raises: TrainingDiverged; NoMember.
         """
-        member = self.members[number]
+        member = self._member(number)
         if self.group is None:
             await self._form()
         if member.alone:
@@ -111,16 +103,23 @@ class GroupWorker:
     async def save(self, number: int, folder: Path) -> None:
         """A checkpoint as if the trial had been trained alone."""
         self._written_back(number)
-        await asyncio.to_thread(self.members[number].model.save, folder)
+        await asyncio.to_thread(self._member(number).model.save, folder)
 
     async def generate(self, number: int, conditions: Conditions, seed: int) -> NDArray[np.float32]:
         """Events of a member, as it is now."""
         self._written_back(number)
-        return await asyncio.to_thread(self.members[number].model.generate, conditions, seed)
+        return await asyncio.to_thread(self._member(number).model.generate, conditions, seed)
+
+    def _member(self, number: int) -> Member:
+        if number not in self.members:
+            raise NoMember(f"trial {number} is none of {sorted(self.members)}")
+        return self.members[number]
 
     def _written_back(self, number: int) -> None:
-        if self.group is not None and not self.members[number].alone:
+        """Once after each epoch, and before anybody looks: one model may be read while another one is asked for."""
+        if self.group is not None and not self._member(number).alone and self._stale:
             self.group.write_back()
+            self._stale = False
 
     async def _form(self) -> None:
         """Wait until all members are there, or no further one comes."""
@@ -144,7 +143,8 @@ class GroupWorker:
 
     def _go_on(self) -> None:
         """Train an epoch in the background, if everybody who is left waits for it."""
-        staying = [self.members[number] for number in self._together if number in self.members]
+        inside = [self.members[number] for number in self._together if number in self.members]
+        staying = [member for member in inside if not member.alone]  # who came again goes on alone
         if self.group is None or not staying or any(member.waiting is None for member in staying):
             return
         futures = [member.waiting for member in staying if member.waiting is not None]
@@ -169,4 +169,5 @@ class GroupWorker:
         if gone:
             self.group.drop(gone)
             self._together = staying
+        self._stale = True
         return self.group.train_epoch()

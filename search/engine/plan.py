@@ -26,11 +26,12 @@ from metrics.scorecard import Scorecard
 from metrics.scorecards import scorecard_for
 from models import MODELS
 from models.building import check_base, check_detector, data_parallel_models
+from models.groups import GROUPINGS
 from models.storage import hash_of
 from search.engine.checkpoint_budget import RESERVE_BYTES
 from search.engine.code_identity import changes, code_identity
 from search.engine.ledger import Ledger
-from search.engine.objectives import SCORE, SCORE_ALONE, Objectives, objectives_named
+from search.engine.objectives import GENERATION_TIME, SCORE, SCORE_ALONE, Objectives, objectives_named
 from search.engine.resources import Request, largest_request, request_for
 from search.engine.storage_check import network_file_system, refuse_password, refuse_sqlite_on_network
 from search.engine.study import Preset, PresetName, SamplerName, Study, StudyError
@@ -47,7 +48,7 @@ class Options:
 
     ``fix`` holds hyperparameters at a value, ``objective`` names what is minimised. Budgets are in trials, in hours for
     everything, or in device-hours (hours times the devices that work at the same time). CPUs and GPUs are those of each
-    process of a trial.
+    process of a trial, or of a group of trials.
     """
 
     preset: PresetName | None = None
@@ -67,6 +68,7 @@ class Options:
     cpus_per_trial: int = 1
     gpus_per_trial: float = 0.0
     processes_per_trial: int = 1
+    group_size: int = 1
     concurrent: int | None = None
     wait_minutes: float = 0.0
     checkpoint_gb: float | None = None
@@ -76,7 +78,7 @@ class Options:
         """Raises: StudyError for a number that makes no sense."""
         if self.wait_minutes < 0:
             raise StudyError(f"--wait-minutes is {self.wait_minutes}; it must not be negative")
-        for name in ("trials", "epochs", "seeds", "cpus_per_trial", "processes_per_trial", "concurrent"):
+        for name in ("trials", "epochs", "seeds", "cpus_per_trial", "processes_per_trial", "group_size", "concurrent"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise StudyError(f"--{name.replace('_', '-')} is {value}; at least 1 is needed")
@@ -209,13 +211,14 @@ class Plan:
             compiled=self.compiled,
             session=self.session,
             processes=self.options.processes_per_trial,
+            group_size=self.options.group_size,
         )
 
     @property
     def request(self) -> Request:
         """What a trial is given, unless its configuration takes more GPUs."""
         options = self.options
-        return Request(options.cpus_per_trial, options.gpus_per_trial, options.processes_per_trial)
+        return Request(options.cpus_per_trial, options.gpus_per_trial, options.processes_per_trial, options.group_size)
 
     @property
     def largest_request(self) -> Request:
@@ -239,8 +242,9 @@ class Plan:
 
     @property
     def compiled(self) -> bool:
-        """On a CPU, compiling takes longer than it saves in a trial; several processes were not tried with it."""
-        return self.device == "cuda" and not self.options.no_compile and self.options.processes_per_trial == 1
+        """On a CPU, compiling takes longer than it saves in a trial; groups and several processes do without."""
+        alone = self.options.processes_per_trial == self.options.group_size == 1
+        return self.device == "cuda" and not self.options.no_compile and alone
 
     @property
     def first_trial(self) -> str:
@@ -268,6 +272,8 @@ class Plan:
             further["base"] = "trained first" if self.options.base is None else hash_of(Path(self.options.base))
         if self.options.processes_per_trial > 1:  # other rounding
             further["processes_per_trial"] = self.options.processes_per_trial
+        if self.options.group_size > 1:  # other rounding, and other proposals
+            further["group_size"] = self.options.group_size
         return {
             "study": self.study.name,
             "model": self.study.model,
@@ -329,6 +335,7 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
             check_file(file)
     check_readable(dataset)  # a damaged file must be noticed now, and not by every worker
     objectives = objectives_named(options.objective, scorecard_for(dataset, preset.scorecard or study.scorecard))
+    _check_group(study, options, objectives)
     tracking_uri = tracking_uri or recorded_tracking_uri(folder) or local_tracking_uri(output)
     refuse_password(tracking_uri)
     refuse_sqlite_on_network(tracking_uri)
@@ -378,6 +385,21 @@ def _check_processes(space: Space, processes: int) -> None:
             f"--processes-per-trial {processes}: the search tries mini-batches of {smallest:g} events, which so many "
             "cannot share. Ask for fewer processes, or hold a larger one with --fix batch_size=VALUE"
         )
+
+
+def _check_group(study: Study, options: Options, objectives: Objectives) -> None:
+    """Raises: StudyError if the trials of such a search cannot be trained in groups."""
+    if options.group_size == 1:
+        return
+    given = f"--group-size {options.group_size}"
+    if study.model not in GROUPINGS:
+        raise StudyError(f"{given}: {study.model} is trained alone; in groups are {', '.join(GROUPINGS)}")
+    if options.processes_per_trial > 1:
+        raise StudyError(f"{given}: a trial is trained with others or by several processes, not both")
+    if (options.sampler or study.sampler) == "grid":
+        raise StudyError(f"{given}: the points of a grid have architectures of their own; take another --sampler")
+    if GENERATION_TIME in objectives.names:
+        raise StudyError(f"{given}: the others disturb the measurement of {GENERATION_TIME}; leave one of them out")
 
 
 def _data(study: Study, preset: Preset, options: Options) -> DatasetFiles:
@@ -497,7 +519,18 @@ def recorded_options(folder: Path, given: Options) -> Options:
     """
     options = Options(**_record(folder)["options"])
     default = Options()
-    for name in ("preset", "epochs", "seed", "sampler", "fix", "data", "twin", "base", "processes_per_trial"):
+    for name in (
+        "preset",
+        "epochs",
+        "seed",
+        "sampler",
+        "fix",
+        "data",
+        "twin",
+        "base",
+        "processes_per_trial",
+        "group_size",
+    ):
         new, old = getattr(given, name), getattr(options, name)
         if new != getattr(default, name) and new != old:
             raise StudyError(

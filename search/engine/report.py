@@ -119,7 +119,9 @@ def recorded_search(folder: Path) -> Search:
         evaluate_every=identity["evaluate_every"],
         space=recorded_space(folder, study),
         objectives=Objectives(tuple(identity.get("objective", SCORE).split(","))),
-        request=Request(options.cpus_per_trial, options.gpus_per_trial, options.processes_per_trial),
+        request=Request(
+            options.cpus_per_trial, options.gpus_per_trial, options.processes_per_trial, options.group_size
+        ),
         ledger=ledger_as_it_is(folder / "ledger.jsonl"),
     )
 
@@ -270,8 +272,8 @@ def _row(search: Search, trial: Trial) -> JsonObject:
         "epochs": end.epochs,
         "best_epoch": end.best_epoch,
         "seconds": end.seconds,
-        "cpu_seconds": round(end.seconds * request.cpus * request.processes, 3),
-        "gpu_seconds": round(end.seconds * request.gpus * request.processes, 3),
+        "cpu_seconds": round(end.seconds * request.cpus * request.processes / request.together, 3),
+        "gpu_seconds": round(end.seconds * request.gpus * request.processes / request.together, 3),
         "parameters": {name: trial.start.config[name] for name in active if name in varied},
         "detail": end.detail.partition(" (/")[0][:DETAIL_LENGTH],  # without paths of the machine
     }

@@ -15,19 +15,27 @@ from search.engine.study import MoreGpus, StudyError
 from search.spaces import Space
 
 LOOK_EVERY = 5.0  # seconds between two looks at the nodes
+RAY_STEPS = 10_000  # the least that Ray counts is a part in so many
 
 
 @dataclass(frozen=True)
 class Request:
-    """CPUs and GPUs of each process of a trial; GPUs are a share of one, or a whole number."""
+    """CPUs and GPUs of each process of a trial; GPUs are a share of one, or a whole number.
+
+    Attributes:
+        together: Trials that are trained together as a group; CPUs and GPUs are then those of the group.
+    """
 
     cpus: int
     gpus: float = 0.0
     processes: int = 1
+    together: int = 1
 
     @property
     def bundles(self) -> list[dict[str, float]]:
         """What Ray reserves, a bundle for each process; they may lie on several nodes."""
+        if self.together > 1:  # the group's actor has the GPUs
+            return [{"CPU": math.floor(self.cpus / self.together * RAY_STEPS) / RAY_STEPS}]
         bundle = {"CPU": float(self.cpus)} | ({"GPU": self.gpus} if self.gpus else {})
         return [dict(bundle) for _ in range(self.processes)]
 
@@ -38,7 +46,7 @@ class Request:
 
     def places(self, standing: Iterable[Mapping[str, float]]) -> int:
         """How many such trials nodes with these resources run at the same time."""
-        return sum(self.processes_on(node) for node in standing) // self.processes
+        return sum(self.processes_on(node) for node in standing) // self.processes * self.together
 
     def processes_on(self, node: Mapping[str, float]) -> int:
         """How many processes of such trials a node with these resources runs at the same time."""
@@ -51,6 +59,7 @@ class Request:
 
     def __str__(self) -> str:
         each = f", for each of its {self.processes} processes" if self.processes > 1 else ""
+        each += f", for a group of {self.together}" if self.together > 1 else ""
         return f"{self.cpus} CPUs and {self.gpus:g} GPUs on one node{each}"
 
 

@@ -22,8 +22,10 @@ from joblib import cpu_count
 from ray import tune
 from rich.console import Console
 
+from models.groups import GROUPINGS
 from search.engine.attempts import MOST_ATTEMPTS, read_attempts
 from search.engine.checkpoint_budget import CheckpointBudget
+from search.engine.group_member import Groups
 from search.engine.interruption import Interruption
 from search.engine.ledger import SCORED, Ledger, Status, TrialEnd, TrialStart
 from search.engine.objectives import SCORE_ALONE, Objectives
@@ -31,7 +33,7 @@ from search.engine.pareto import in_order, pareto_set, trial_key
 from search.engine.plan import Plan
 from search.engine.progress import Display, clock
 from search.engine.resources import Places, request_for
-from search.engine.sampler import Budget, LedgerSearch
+from search.engine.sampler import Alike, Budget, LedgerSearch
 from search.engine.scheduler import EPOCH, MedianHalving
 from search.engine.study import StudyError
 from search.engine.tracking import Tracker
@@ -133,7 +135,9 @@ def run_trials(
     Raises: StudyError if it had to stop, for instance because results could not be written; what was recorded stays.
     """
     budget = Budget(plan.trials, None if deadline is None else deadline())
-    search = LedgerSearch(plan.space, ledger, budget, plan.sampler, plan.seed, plan.objectives, places)
+    groups = _groups(plan, ledger)
+    alike = None if groups is None else Alike(plan.options.group_size, GROUPINGS[plan.study.model].own)
+    search = LedgerSearch(plan.space, ledger, budget, plan.sampler, plan.seed, plan.objectives, places, alike)
     scheduler = MedianHalving(
         plan.epochs,
         plan.first_rung,
@@ -141,7 +145,7 @@ def run_trials(
         [end for _, end in ledger.ended if end.status != "preempted"],
     )
     with Display(console, "search") as display:
-        observer = SearchObserver(plan, ledger, search, scheduler, tracker, display, checkpoints, deadline)
+        observer = SearchObserver(plan, ledger, search, scheduler, tracker, display, checkpoints, groups, deadline)
         observer.show()
         interruption.last_words.append(observer.record_interrupted)
         tune.Tuner(
@@ -173,6 +177,20 @@ def run_trials(
             f"Nothing that was recorded is lost: mend that, then go on with --resume {plan.folder}"
         )
     return not observer.interrupted
+
+
+def _groups(plan: Plan, ledger: Ledger) -> Groups | None:
+    """The groups that trials are trained in, if they are."""
+    if plan.options.group_size == 1:
+        return None
+    last = None if plan.trials is None else plan.trials - 1
+    return Groups(
+        plan.request,
+        plan.study.model,
+        plan.session,
+        last,
+        lambda: [start.number for start, end in ledger.ended if end.status != "preempted"],
+    )
 
 
 def _resources(plan: Plan) -> Callable[[dict[str, Any]], tune.PlacementGroupFactory] | tune.PlacementGroupFactory:
@@ -218,8 +236,10 @@ class SearchObserver(tune.Callback):
         tracker: Tracker,
         display: Display,
         checkpoints: CheckpointBudget,
+        groups: Groups | None,
         deadline: Callable[[], float] | None,
     ) -> None:
+        self._groups = groups
         self._plan, self._ledger, self._search, self._scheduler = plan, ledger, search, scheduler
         self._tracker, self._display, self._deadline = tracker, display, deadline
         self._checkpoints = checkpoints
@@ -242,6 +262,8 @@ class SearchObserver(tune.Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         start = self._search.start_of(trial.trial_id)
+        if self._groups is not None:
+            self._groups.begin(start.number)
         if start.number not in self._running:
             self._running[start.number] = (trial.trial_id, time.monotonic())
             self._tracker.start(
@@ -331,6 +353,8 @@ class SearchObserver(tune.Callback):
         if status != "preempted":
             shutil.rmtree(setup.folder(start.number) / "last", ignore_errors=True)
         self._search.tell(end)
+        if self._groups is not None:
+            self._groups.end(start.number)
         for evaluation in read_history(setup.folder(start.number)):  # the search may have died before it heard of one
             result = {**asdict(evaluation), "reported": {}}
             self._tracker.metrics(trial_key(start.number), evaluation.epoch, tracked_metrics(result))

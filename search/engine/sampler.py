@@ -40,6 +40,14 @@ class Budget:
         return self.propose_until is None or time.monotonic() < self.propose_until
 
 
+@dataclass(frozen=True)
+class Alike:
+    """So many trials in a row are one group: what is not ``own`` they take over from the first of them."""
+
+    size: int
+    own: tuple[str, ...]
+
+
 class LedgerSearch(OptunaSearch):
     """OptunaSearch whose memory is the ledger.
 
@@ -66,7 +74,9 @@ class LedgerSearch(OptunaSearch):
         seed: int,
         objectives: Objectives = SCORE_ALONE,
         places: Callable[[], float] = lambda: inf,
+        alike: Alike | None = None,
     ) -> None:
+        self._alike = alike
         self._hyperparameters = space
         self._places = places
         self._alive: set[str] = set()
@@ -156,8 +166,10 @@ class LedgerSearch(OptunaSearch):
             return self._hyperparameters.default
         if self._grid is not None:
             return next(self._grid, None)
-        if number <= self._startup:
-            self.optuna_study.enqueue_trial(self._kept(number))
+        settled = self._kept(number) if number <= self._startup else {}
+        settled |= self._shared(number)
+        if settled:
+            self.optuna_study.enqueue_trial(settled)
         self._running[number] = self.optuna_study.ask()
         return self._hyperparameters.suggest(self._running[number])
 
@@ -168,6 +180,15 @@ class LedgerSearch(OptunaSearch):
         candidates = [parameter for parameter in space.parameters if not parameter.by_budget]
         kept = {parameter.name for parameter in candidates if random.random() < KEPT}
         return {name: value for name, (value, _) in space.optuna_parameters(space.default).items() if name in kept}
+
+    def _shared(self, number: int) -> dict[str, Any]:
+        """What a trial takes over from the first of its group, by Optuna's names."""
+        if self._alike is None or number % self._alike.size == 0:
+            return {}
+        space, first = self._hyperparameters, self._ledger[number - number % self._alike.size].start.config
+        shared = [parameter.name for parameter in space.parameters if parameter.name not in self._alike.own]
+        branches = space.active_branches(first)
+        return {space[name].optuna_name(branches[name]): first[name] for name in shared if name in branches}
 
 
 def grid_order(space: Space, seed: int) -> Iterator[dict[str, Any]]:

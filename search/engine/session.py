@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -169,7 +170,7 @@ def _measure(plan: Plan, at_a_time: int) -> Measured:
     tasks, request = TrialTasks(), plan.request_for(plan.space.default)
     pending = [
         tasks.submit(request, MEASURING_RETRIES, measure_trial, plan.setup, plan.space.default)
-        for _ in range(at_a_time)
+        for _ in range(math.ceil(at_a_time / request.together))
     ]
     measured = ray.get(pending)
     for reference in pending:
@@ -234,13 +235,14 @@ def _budget_seconds(plan: Plan, places: int) -> float | None:
         return plan.options.hours * 3600
     if plan.options.device_hours is not None:
         devices = plan.options.gpus_per_trial or plan.options.cpus_per_trial
-        return plan.options.device_hours * 3600 / (places * plan.options.processes_per_trial * devices)
+        requests = places * plan.options.processes_per_trial / plan.options.group_size
+        return plan.options.device_hours * 3600 / (requests * devices)
     return None
 
 
 def _final_seconds(plan: Plan, places: int, full_trial: float) -> float:
     """Champion and paper's configuration, each with every seed."""
-    rounds = -(-2 * plan.final_seeds // places)
+    rounds = math.ceil(2 * plan.final_seeds * plan.options.group_size / places)  # each takes what a group does
     return rounds * full_trial + JUDGING_SECONDS
 
 

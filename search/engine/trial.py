@@ -32,9 +32,11 @@ from models.base import GenerativeModel, ShowerGenerator, TrainingDiverged
 from models.building import build_model
 from models.checkpoint import load_generator
 from models.data_parallel import ALONE, Processes
+from models.groups import GROUPINGS, Group
 from search.engine.attempts import GivenUp, begin_attempt
 from search.engine.checkpoint_budget import folder_bytes
 from search.engine.data_parallel import ProcessLost, TrainedTogether
+from search.engine.group_member import GroupMember, actor_name
 from search.engine.ledger import Status
 from search.engine.objectives import GENERATION_TIME, SCORE, SCORE_ALONE, Objectives
 from search.engine.scheduler import MEDIAN, MEDIAN_WINDOW
@@ -57,6 +59,7 @@ class TrialSetup:
         compiled: See ``models.building.build_model``.
         session: Of the search: what runs from one start of it to its end or interruption.
         processes: How many train a trial together.
+        group_size: How many trials are trained together, in an actor that has the device.
     """
 
     model: str
@@ -73,6 +76,17 @@ class TrialSetup:
     compiled: bool = False
     session: str = ""
     processes: int = 1
+    group_size: int = 1
+
+    @property
+    def own_device(self) -> str:
+        """Of a trial's own process."""
+        return self.device if self.group_size == 1 else "cpu"
+
+    @property
+    def own_threads(self) -> int:
+        """Of a trial's own process; the group's has all of them while its members wait."""
+        return max(1, self.threads // self.group_size)
 
     @property
     def timings(self) -> int:
@@ -180,9 +194,11 @@ def validation(data: DatasetFiles, scorecard: str) -> tuple[Events, Judge]:
     return reference, Judge(scorecard_for(dataset, scorecard), reference, dataset.twin_split("validation"))
 
 
-def model_of(setup: TrialSetup, hyperparameters: dict[str, Any], seed: int) -> GenerativeModel:
-    """The model of a configuration, ready to train on the study's training split."""
+def model_of(setup: TrialSetup, number: int, hyperparameters: dict[str, Any], seed: int) -> GenerativeModel:
+    """The model of a trial, ready to train on the study's training split."""
     build = partial(_model_in, setup=setup, hyperparameters=hyperparameters, seed=seed)
+    if setup.group_size > 1:
+        return GroupMember(actor_name(setup.session, number // setup.group_size), number, partial(build, ALONE))
     return build(ALONE) if setup.processes == 1 else TrainedTogether(build, setup.processes, setup.device)
 
 
@@ -207,15 +223,22 @@ class TrialRun:
         self.setup, self.seed = setup, seed
         self.folder = setup.folder(number)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.model = model_of(setup, hyperparameters, seed)
-        self.num_training_events = len(_opened(setup.data).rows("train"))
-        self.reference, self.judge = validation(setup.data, setup.scorecard)
+        self.model = model_of(setup, number, hyperparameters, seed)
         self.history: list[Evaluation] = []
+        try:
+            self._begin()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _begin(self) -> None:
+        self.num_training_events = len(_opened(self.setup.data).rows("train"))
+        self.reference, self.judge = validation(self.setup.data, self.setup.scorecard)
         if (self.folder / "last").exists():
             self._continue()
         else:
             (self.folder / "history.jsonl").unlink(missing_ok=True)  # of a start that left no checkpoint
-        begin_attempt(self.folder, setup.session, self.model.epoch)
+        begin_attempt(self.folder, self.setup.session, self.model.epoch)
 
     @property
     def best(self) -> Evaluation | None:
@@ -258,7 +281,7 @@ class TrialRun:
         best = self.best
         if best is None:
             return {}
-        generator = load_generator(self.folder / "best", self.setup.device)
+        generator = load_generator(self.folder / "best", self.setup.own_device)
         seed = derive_seed(self.seed, "validation", best.epoch)
         judgement = self.judge.judge(generator.generate(self.reference.conditions, seed=seed))
         found = {name: estimate.value for name, estimate in judgement.reported.items()}
@@ -336,18 +359,26 @@ def measure_trial(setup: TrialSetup, hyperparameters: dict[str, Any]) -> Measure
     dataset = _opened(setup.data)
     share = 1.0 if dataset.train_fits_in_memory else min(1.0, EVENTS_TIMED / len(dataset.rows("train")))
     with TemporaryDirectory() as folder:
-        short = replace(setup, trials_folder=Path(folder), evaluate_every=1, streamed_events=EVENTS_TIMED)
+        short = replace(setup, trials_folder=Path(folder), evaluate_every=1, streamed_events=EVENTS_TIMED, group_size=1)
         run = TrialRun(short, 0, hyperparameters, seed=0)
         run.advance()  # the first epoch pays for what is set up once
-        begin = time.perf_counter()
-        for _ in range(EPOCHS_TIMED):
-            run.model.train_epoch()
-        per_epoch = (time.perf_counter() - begin) / EPOCHS_TIMED
+        per_epoch = _epoch_seconds(run.model)
         per_evaluation = run.advance().seconds - per_epoch
         checkpoint_bytes = folder_bytes(run.folder / "best")
         run.stop()
+        if setup.group_size > 1:
+            models = [model_of(short, 0, hyperparameters, seed) for seed in range(setup.group_size)]
+            per_epoch = _epoch_seconds(GROUPINGS[setup.model].unite(models))
     seconds = setup.epochs * per_epoch / share + setup.epochs / setup.evaluate_every * max(0.0, per_evaluation)
     return Measured(seconds, checkpoint_bytes)
+
+
+def _epoch_seconds(model: GenerativeModel | Group) -> float:
+    """Wall time of an epoch [s]."""
+    begin = time.perf_counter()
+    for _ in range(EPOCHS_TIMED):
+        model.train_epoch()
+    return (time.perf_counter() - begin) / EPOCHS_TIMED
 
 
 class TrialTrainable(tune.Trainable):
@@ -355,7 +386,7 @@ class TrialTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any], setup: TrialSetup | None = None) -> None:
         assert setup is not None, "tune.with_parameters gives it"
-        torch.set_num_threads(setup.threads)
+        torch.set_num_threads(setup.own_threads)
         self._run: TrialRun | None = None
         self._setup = setup
         self._begin(config)

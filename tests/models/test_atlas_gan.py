@@ -80,13 +80,13 @@ def test_parameter_counts_of_the_paper_network(few_events: Events) -> None:
 
 def test_an_epoch_is_one_pass_of_the_critic(events: Events) -> None:
     model = AtlasGan(AtlasGanConfig(), events, seed=0)
-    indices = model._epoch_indices()
+    indices = model.epoch_indices()
     assert indices.shape == (len(events) // (64 * 5), 5, 64)
     assert len(set(indices.flatten().tolist())) == indices.numel()
 
 
 def test_a_small_sample_is_passed_through_repeatedly(few_events: Events) -> None:
-    indices = AtlasGan(AtlasGanConfig(), few_events, seed=0)._epoch_indices()
+    indices = AtlasGan(AtlasGanConfig(), few_events, seed=0).epoch_indices()
     assert indices.shape == (1, 5, 64)
     assert len(set(indices.flatten().tolist())) == len(few_events)
 

@@ -14,9 +14,10 @@ from models.base import TrainingDiverged
 SHARED = {"hidden_layers": 2, "units": 16, "latent_dim": 4, "batch_size": 20, "training_ratio": 2}
 OWN = (
     {"learning_rate": 1e-3, "gradient_penalty_weight": 10.0},
-    {"learning_rate": 3e-4, "gradient_penalty_weight": 1.0, "kernel_initializer": "lecun_normal"},
+    {"learning_rate": 3e-4, "gradient_penalty_weight": 1.0, "kernel_initializer": "lecun_normal",
+     "gradient_penalty": "one_sided"},
     {"learning_rate": 2e-3, "gradient_penalty_weight": 5.0, "activity_l1_weight": 1e-2},
-)
+)  # fmt: skip
 
 
 def built(events: Events, **changes: object) -> list[AtlasGan]:
@@ -36,9 +37,8 @@ def assert_alike(model: AtlasGan, other: AtlasGan) -> None:
 
 
 @pytest.mark.parametrize("activation", ["leaky_relu+sigmoid", "selu+sigmoid", "leaky_relu+softmax+relu"])
-@pytest.mark.parametrize("penalty", ["one_sided", "two_sided"])
-def test_a_member_is_what_it_would_be_alone(few_events, activation, penalty):
-    changes = {"activation": activation, "gradient_penalty": penalty}
+def test_a_member_is_what_it_would_be_alone(few_events, activation):
+    changes = {"activation": activation}
     alone, members = built(few_events, **changes), built(few_events, **changes)
     group = AtlasGanGroup(members)
     for _ in range(3):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.base import TrainingDiverged
-from search.engine.group_worker import GroupWorker
+from search.engine.group_worker import GroupWorker, NoMember
 
 
 class Counter:
@@ -145,3 +145,47 @@ def test_a_member_is_saved_and_generates_as_it_is(tmp_path):
 
     assert asyncio.run(scenario()) == [5, 5]
     assert (tmp_path / "state").read_text() == "4"
+
+
+def test_one_whose_process_was_lost_goes_on_alone_and_the_others_do_not_wait():
+    async def scenario() -> tuple[list[int], list[list[dict[str, float]]]]:
+        group = worker(3)
+        for number in range(3):
+            await group.join(number, Counter, None)
+        await asyncio.gather(*(group.train_epoch(number) for number in range(3)))
+        others = [asyncio.ensure_future(trained(group, number, 2)) for number in (0, 1)]
+        await asyncio.sleep(0.05)  # they wait for the third, which is gone
+        assert await group.join(2, Counter, Path("1")) == 1
+        ends = [*await asyncio.gather(*others), await trained(group, 2, 2)]
+        assert group.group is not None
+        return group.group.sizes, ends
+
+    sizes, ends = asyncio.run(scenario())
+    assert sizes == [3, 2, 2]
+    assert ends == [[{"together": 2.0}] * 2, [{"together": 2.0}] * 2, [{"alone": 1.0}] * 2]
+
+
+def test_a_worker_that_began_anew_says_that_it_does_not_know_a_trial(tmp_path):
+    group = worker(2)
+    for asked in (group.train_epoch(1), group.save(1, tmp_path), group.generate(1, {}, 1), group.restore(1, tmp_path)):
+        with pytest.raises(NoMember, match="trial 1 is none of"):
+            asyncio.run(asked)
+    asyncio.run(group.leave(1))
+
+
+def test_what_was_trained_is_given_back_once_an_epoch(tmp_path):
+    async def scenario() -> int:
+        group = worker(2)
+        for number in range(2):
+            await group.join(number, Counter, None)
+        await asyncio.gather(*(group.train_epoch(number) for number in range(2)))
+        given: list[int] = []
+        group.group.write_back = lambda: given.append(1)  # type: ignore[union-attr,method-assign]
+        for number in range(2):
+            await group.generate(number, {"x": np.zeros(1)}, 1)
+            await group.save(number, tmp_path / f"{number}")
+        await asyncio.gather(*(group.train_epoch(number) for number in range(2)))
+        await group.save(0, tmp_path / "0")
+        return len(given)
+
+    assert asyncio.run(scenario()) == 2
