@@ -1,0 +1,403 @@
+"""How fast ways to search find good models: best validation score against CPU time.
+
+    python benchmarks/search_efficiency.py --folder runs/efficiency --processes 2       # stop and start it as you like
+    python benchmarks/search_efficiency.py --folder runs/efficiency --write docs        # the page, from what is there
+
+A piece is one way with one seed and so many CPU minutes on one thread: proposals, training, evaluations, everything but
+the start of the process. What a trial has reached is the lowest median of three scores in a row, as in every search.
+Pieces are files; those that are there are not run again. At its end a piece judges its best checkpoint on test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import numpy as np
+import optuna
+import torch
+from numpy.typing import NDArray
+from optuna.trial import TrialState
+from rich.progress import track
+
+from data_adapters.datasets import Dataset
+from data_adapters.sealed_test import open_test_split
+from leaderboard.provenance import code_state, machine
+from leaderboard.text import significant
+from metrics.judge import Judge
+from metrics.scorecard import Scorecard
+from models.base import TrainingDiverged
+from models.checkpoint import load_generator
+from search.engine.ledger import Ledger, TrialEnd
+from search.engine.plan import Options, make_plan
+from search.engine.runner import trial_end
+from search.engine.sampler import Budget, LedgerSearch, grid_order
+from search.engine.scheduler import EPOCH, MEDIAN, MedianHalving
+from search.engine.study import Study, derive_seed
+from search.engine.trial import TrialRun, TrialSetup, running_medians
+from search.spaces import Space
+from search.studies import STUDIES
+
+BEST_OF = "best validation score (running median)"
+Config = dict[str, Any]
+
+
+class Proposals(Protocol):
+    """Chooses configurations."""
+
+    def ask(self, number: int) -> Config:
+        """The configuration of the next trial."""
+        ...
+
+    def tell(self, end: TrialEnd) -> None:
+        """How it ended."""
+        ...
+
+
+class Alone:
+    """Optuna's samplers as they are, without anything that is known of the paper."""
+
+    def __init__(self, space: Space, sampler: optuna.samplers.BaseSampler) -> None:
+        self.space = space
+        self.study = optuna.create_study(sampler=sampler)
+        self.trial: optuna.Trial | None = None
+
+    def ask(self, number: int) -> Config:
+        del number
+        self.trial = self.study.ask()
+        return self.space.suggest(self.trial)
+
+    def tell(self, end: TrialEnd) -> None:
+        assert self.trial is not None
+        for epoch, value in end.history:
+            self.trial.report(value, epoch)
+        if end.status == "completed":
+            self.study.tell(self.trial, end.objective)
+        else:
+            self.study.tell(self.trial, state=TrialState.PRUNED)
+
+
+class Grid:
+    """The paper's grid, in a random order."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self.points: Iterator[Config] = grid_order(space, seed)
+
+    def ask(self, number: int) -> Config:
+        del number
+        return next(self.points)
+
+    def tell(self, end: TrialEnd) -> None:
+        """The next point is the next point."""
+
+
+class OfThePlatform:
+    """What a search proposes; perhaps with another sampler in place of TPE after the first trials."""
+
+    def __init__(
+        self, space: Space, seed: int, folder: Path, sampler: optuna.samplers.BaseSampler | None = None
+    ) -> None:
+        self.ledger = Ledger(folder / "ledger.jsonl")
+        self.search = LedgerSearch(space, self.ledger, Budget(None), "tpe", seed)
+        if sampler is not None:
+            self.search.optuna_study.sampler = sampler
+
+    def ask(self, number: int) -> Config:
+        proposed = self.search.suggest(f"trial-{number}")
+        assert proposed is not None
+        config: Config = proposed["hyperparameters"]
+        return config
+
+    def tell(self, end: TrialEnd) -> None:
+        self.ledger.record_end(end)
+        self.search.on_trial_complete(f"trial-{end.number}")
+        self.search.tell(end)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How configurations are chosen, and whether bad trials are stopped."""
+
+    title: str
+    proposals: Callable[[Space, int, Path], Proposals]
+    halving: bool
+
+
+def _tpe(seed: int) -> optuna.samplers.BaseSampler:
+    return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
+
+
+def _gp(seed: int) -> optuna.samplers.BaseSampler:
+    return optuna.samplers.GPSampler(seed=seed, n_startup_trials=6, deterministic_objective=False)
+
+
+WAYS = {
+    "grid": Way("the paper's grid", lambda space, seed, _: Grid(space, seed), halving=False),
+    "random": Way("random", lambda space, seed, _: Alone(space, optuna.samplers.RandomSampler(seed)), halving=False),
+    "tpe": Way("TPE", lambda space, seed, _: Alone(space, _tpe(seed)), halving=False),
+    "tpe-asha": Way("TPE, halving", lambda space, seed, _: Alone(space, _tpe(seed)), halving=True),
+    "paper-tpe": Way("TPE from the paper's optimum", OfThePlatform, halving=False),
+    "default": Way("TPE from the paper's optimum, halving (default)", OfThePlatform, halving=True),
+    "paper-gp": Way(
+        "GP from the paper's optimum, halving",
+        lambda space, seed, folder: OfThePlatform(space, seed, folder, _gp(seed)),
+        halving=True,
+    ),
+}
+REFERENCE, DEFAULT = "random", "default"
+
+
+def main() -> None:
+    """Run what is missing, or write the page."""
+    flags = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    flags.add_argument("--study", choices=sorted(STUDIES), default="atlas-vae")
+    flags.add_argument("--folder", type=Path, default=Path("runs/efficiency"))
+    flags.add_argument("--minutes", type=float, default=10.0, help="CPU time of a piece")
+    flags.add_argument("--seeds", type=int, default=5)
+    flags.add_argument("--ways", nargs="+", choices=sorted(WAYS), default=list(WAYS))
+    flags.add_argument("--processes", type=int, default=1)
+    flags.add_argument("--write", type=Path, metavar="DOCS", help="write page and figure, and run nothing")
+    flags.add_argument("--piece", nargs=2, metavar=("WAY", "SEED"), help=argparse.SUPPRESS)
+    given = flags.parse_args()
+    folder = given.folder / given.study
+    if given.piece:
+        run_piece(STUDIES[given.study], given.piece[0], int(given.piece[1]), 60 * given.minutes, folder)
+        return
+    if given.write:
+        write_page(given.study, folder, given.write)
+        return
+    missing = [
+        (way, seed)
+        for seed in range(1, given.seeds + 1)  # all ways with a seed before the next one
+        for way in given.ways
+        if not piece_file(folder, way, seed).exists()
+    ]
+    with ThreadPoolExecutor(given.processes) as pool:
+        pieces = [pool.submit(_apart, given, way, seed) for way, seed in missing]
+        for piece in track(pieces, description="pieces"):
+            piece.result()
+
+
+def _apart(given: argparse.Namespace, way: str, seed: int) -> None:
+    command = [
+        sys.executable, __file__, "--study", given.study, "--folder", str(given.folder),
+        "--minutes", str(given.minutes), "--piece", way, str(seed),
+    ]  # fmt: skip
+    subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def piece_file(folder: Path, way: str, seed: int) -> Path:
+    """Where a piece is kept."""
+    return folder / f"{way}-{seed}.json"
+
+
+def run_piece(study: Study, name: str, seed: int, seconds: float, folder: Path) -> None:
+    """Search for so many CPU seconds, and keep the curve."""
+    torch.set_num_threads(1)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        plan = make_plan(study, Options(), Path(scratch), Path(scratch) / "001", None)
+        piece = Piece(WAYS[name], plan.space, plan.setup, seed, seconds, Path(scratch))
+        piece.halving = MedianHalving(plan.epochs, plan.first_rung, study.reduction_factor, [])
+        piece.run()
+        result = {
+            "way": name,
+            "seed": seed,
+            "seconds": seconds,
+            "trials": piece.statuses,
+            "curve": piece.curve,
+            "test": piece.test_score(plan.dataset, plan.scorecard, folder / "test_openings.jsonl"),
+            "machine": machine(),
+            "code_commit": code_state(Path(__file__).parents[1])[0],
+        }
+    file = piece_file(folder, name, seed)
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(result) + "\n", encoding="utf-8")
+    partial.rename(file)
+
+
+class Piece:
+    """One way with one seed.
+
+    Attributes:
+        curve: (CPU seconds, best value so far), a point for each improvement.
+        statuses: How the trials ended; the last one may have been cut short.
+    """
+
+    halving: MedianHalving
+
+    def __init__(self, way: Way, space: Space, setup: TrialSetup, seed: int, seconds: float, folder: Path) -> None:
+        self.way, self.setup, self.seed, self.seconds = way, setup, seed, seconds
+        self.proposals = way.proposals(space, seed, folder)
+        self.curve: list[tuple[float, float]] = []
+        self.statuses: list[str] = []
+        self.best_folder: Path | None = None
+        self._began = time.process_time()
+
+    @property
+    def used(self) -> float:
+        """CPU time so far [s]."""
+        return time.process_time() - self._began
+
+    def run(self) -> None:
+        """Trials until the time is over."""
+        while self.used < self.seconds:
+            number = len(self.statuses)
+            config = self.proposals.ask(number)
+            status = self._trial(number, config)
+            self.statuses.append(status)
+            if status != "preempted":
+                end = trial_end(self.setup.folder(number), number, status, 0.0, "")  # type: ignore[arg-type]
+                self.proposals.tell(end)
+
+    def _trial(self, number: int, config: Config) -> str:
+        trial: Any = SimpleNamespace(trial_id=str(number))
+        controller: Any = None  # ASHA does not look at it
+        self.halving.on_trial_add(controller, trial)
+        try:
+            run = TrialRun(self.setup, number, config, derive_seed(self.seed, "trial", number))
+            while not run.finished:
+                run.advance()
+                newest = running_medians(run.history, self.setup.objectives.leading)[-1]
+                self._note(newest, run.folder)
+                if self.used >= self.seconds:
+                    return "preempted"
+                result = {EPOCH: run.model.epoch, MEDIAN: newest}
+                stop = self.halving.on_trial_result(controller, trial, result) == MedianHalving.STOP
+                if stop and self.way.halving and not run.finished:
+                    return "pruned"
+        except TrainingDiverged:
+            return "diverged"
+        return "completed"
+
+    def _note(self, value: float, folder: Path) -> None:
+        if not self.curve or value < self.curve[-1][1]:
+            self.curve.append((self.used, value))
+            self.best_folder = folder
+
+    def test_score(self, dataset: Dataset, scorecard: Scorecard, log: Path) -> float | None:
+        """Of the best trial's best checkpoint."""
+        if self.best_folder is None:
+            return None
+        reference, twin = open_test_split(dataset, log, f"search efficiency, {self.way.title}, seed {self.seed}")
+        judge = Judge(scorecard, reference, twin)
+        generator = load_generator(self.best_folder / "best", "cpu")
+        return float(judge.judge(generator.generate(reference.conditions, seed=1), errors=False).score.value)
+
+
+# ---------------------------------------------------------------- the page
+
+
+def read_pieces(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Way → its pieces, in the order of ``WAYS``."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for way in WAYS:
+        files = sorted(folder.glob(f"{way}-[0-9]*.json"))
+        if files:
+            found[way] = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return found
+
+
+def at(curve: list[list[float]], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Best value at some times; infinite before the first."""
+    seconds, values = np.array(curve).T if curve else (np.array([]), np.array([]))
+    index = np.searchsorted(seconds, times, side="right") - 1
+    return np.where(index >= 0, np.append(values, np.inf)[index], np.inf)
+
+
+def time_to(pieces: list[dict[str, Any]], value: float) -> float | None:
+    """CPU seconds after which the median over seeds is at most a value; None if it never is."""
+    times = np.linspace(0, pieces[0]["seconds"], 2001)
+    middle = np.median([at(piece["curve"], times) for piece in pieces], axis=0)
+    reached = np.flatnonzero(middle <= value)
+    return float(times[reached[0]]) if len(reached) else None
+
+
+def write_page(study: str, folder: Path, docs: Path) -> None:
+    """Figure and table."""
+    found = read_pieces(folder)
+    if REFERENCE not in found:
+        raise SystemExit(f"{folder}: no pieces of {REFERENCE}; run them first")
+    _draw(found, docs / f"search_efficiency_{study}.svg")
+    goal = median(piece["curve"][-1][1] for piece in found[REFERENCE])
+    whole = found[REFERENCE][0]["seconds"]
+    lines = [
+        "<!-- Made by benchmarks/search_efficiency.py; changes belong there. -->",
+        "",
+        f"# Search efficiency: {study}",
+        "",
+        f"    python benchmarks/search_efficiency.py --study {study} --minutes {whole / 60:g} --processes 2",
+        "",
+        f"{whole / 60:g} CPU minutes a search on one thread, preset laptop. "
+        "Medians over seeds, and in brackets the least and the largest. The last column says after which share of its "
+        f"time a way has reached what {REFERENCE} search ends with ({goal:.3f}).",
+        "",
+        f"![{BEST_OF} against CPU time](search_efficiency_{study}.svg)",
+        "",
+        "| way | seeds | trials | best on validation | on test | reaches random's end after |",
+        "|---|---|---|---|---|---|",
+        *(_row(way, pieces, goal) for way, pieces in found.items()),
+        "",
+        f"{found[REFERENCE][0]['machine']['processor']}. Each search chose its best checkpoint on validation; "
+        "test was looked at once for each.",
+    ]
+    (docs / f"search_efficiency_{study}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
+
+
+def _row(way: str, pieces: list[dict[str, Any]], goal: float) -> str:
+    best = [piece["curve"][-1][1] for piece in pieces]
+    test = [piece["test"] for piece in pieces]
+    reached = time_to(pieces, goal)
+    share = "not at all" if reached is None else f"{100 * reached / pieces[0]['seconds']:.0f} %"
+    trials = median(len(piece["trials"]) for piece in pieces)
+    return f"| {WAYS[way].title} | {len(pieces)} | {trials:g} | {_spread(best)} | {_spread(test)} | {share} |"
+
+
+def _spread(values: list[float]) -> str:
+    low, middle, high = (significant(value, 3) for value in (min(values), median(values), max(values)))
+    return f"{middle} ({low} … {high})"
+
+
+def _draw(found: dict[str, list[dict[str, Any]]], file: Path) -> None:
+    import matplotlib as mpl
+    import seaborn as sns
+
+    mpl.use("svg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    colours = sns.color_palette("colorblind", len(found))
+    for colour, (way, pieces) in zip(colours, found.items(), strict=True):
+        times = np.linspace(0, pieces[0]["seconds"], 401)
+        values = np.array([at(piece["curve"], times) for piece in pieces])
+        values[~np.isfinite(values)] = np.nan
+        whole = np.isfinite(values).all(axis=0)
+        low, middle, high = (np.quantile(values[:, whole], q, axis=0) for q in (0.25, 0.5, 0.75))
+        axes.plot(
+            times[whole] / 60, middle, color=colour, label=WAYS[way].title, linewidth=2.2 if way == DEFAULT else 1.2
+        )
+        axes.fill_between(times[whole] / 60, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.set(xlabel="CPU time [min]", ylabel=BEST_OF, yscale="log", xlim=(0, None))
+    axes.legend(frameon=False, fontsize="small")
+    figure.savefig(file, metadata={"Date": None})
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()
