@@ -18,7 +18,11 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
+
+from rich.console import Console
+from rich.progress import track
 
 from data_adapters.adapters import open_events
 from data_adapters.datasets import DATASETS
@@ -63,8 +67,10 @@ def main() -> None:
     command.add_argument("--output", type=Path, default=Path("runs"), help="where searches and the board are kept")
     command.add_argument("--write", type=Path, metavar="PAGE", help="put the table into this page, between its marks")
     command.add_argument("--json", type=Path, metavar="FILE", help="write the numbers, too")
+    command.add_argument("--repeats", type=int, default=REPEATS, help=f"of each simulation (default: {REPEATS})")
     given = command.parse_args()
-    rows = [row for dataset in GEANT4 for row in measured(dataset, given.output)]
+    datasets = track(GEANT4, description="simulating and timing", console=Console(stderr=True))
+    rows = [row for dataset in datasets for row in measured(dataset, given.output, given.repeats)]
     result = {"hardware": hardware(), "rows": rows}
     table = as_table(rows, hardware())
     print(table)
@@ -77,7 +83,7 @@ def main() -> None:
         given.write.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")
 
 
-def measured(dataset: str, output: Path) -> list[dict[str, Any]]:
+def measured(dataset: str, output: Path, repeats: int) -> list[dict[str, Any]]:
     """A row for each champion of a dataset."""
     entries = [
         entry
@@ -85,7 +91,7 @@ def measured(dataset: str, output: Path) -> list[dict[str, Any]]:
         if entry["kind"] == "model" and entry["dataset"]["name"] == dataset and "champion" in entry["title"]
     ]
     rows = []
-    simulation_ms = simulated(GEANT4[dataset]) if entries else 0.0
+    simulation_ms = simulated(GEANT4[dataset], repeats) if entries else 0.0
     for entry in entries:
         try:
             latency = exported_latency(entry["id"], output)
@@ -97,10 +103,9 @@ def measured(dataset: str, output: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def simulated(simulation: Simulation) -> float:
+def simulated(simulation: Simulation, repeats: int) -> float:
     """CPU milliseconds an event, the median of several runs."""
-    found = sorted(_slope(simulation, seed) for seed in range(1, REPEATS + 1))
-    return found[REPEATS // 2]
+    return median(_slope(simulation, seed) for seed in range(1, repeats + 1))
 
 
 def _slope(simulation: Simulation, seed: int) -> float:
