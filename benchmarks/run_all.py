@@ -48,6 +48,17 @@ BENCHMARKS = (
     Benchmark("clic_3dgan_step", "a training step of 3DGAN, against plain layers", "", None),
     Benchmark("data_parallel", "a mini-batch of 3DGAN in two processes", "--processes 2", None),
     Benchmark("trial_overhead", "what the platform costs per trial", "--trials 200", "--trials 30"),
+    Benchmark("overhead_peers", "a trial here, in bare Ray Tune and in Optuna alone", "--trials 200", None),
+    Benchmark(
+        "profile_search", "where the time of an ATLAS GAN trial goes", "trial atlas-gan", "trial atlas-gan --epochs 25"
+    ),
+    Benchmark("profile_search", "where the time of a 3DGAN trial goes", "trial clic-3dgan --epochs 4", None),
+    Benchmark(
+        "profile_search",
+        "where the time of a search goes",
+        "search atlas-gan -- --trials 6 --epochs 100 --seeds 2",
+        None,
+    ),
     Benchmark("search_scale", "what grows with the number of trials", "", "--trials 100 1000"),
     Benchmark("mlflow_latency", "MLflow's time for the records of a search", "--trials 3000", "--trials 200"),
     Benchmark("atlas_scorecard", "judging 10 000 photons", "", ""),
