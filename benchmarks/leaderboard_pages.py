@@ -1,6 +1,6 @@
 """How long a board of 1 000 synthetic entries takes to build, how large its pages are, and how fast its table is.
 
-python benchmarks/leaderboard_pages.py --entry docs/results/entries/atlas-gan.laptop.10c72227/entry.json
+python benchmarks/leaderboard_pages.py --entry docs/results/entries/atlas-gan.laptop.9b4260ef/entry.json
 
 The entries are made up, as their titles say, and lie in a temporary folder. Times in the browser need Chromium.
 """

@@ -129,7 +129,8 @@ def results(folder: Path) -> str:
         "\n# Results of the documented searches\n",
         "Made on two CPU cores with the samples that ship with the project, by the commands below, and judged on the",
         "test split. The samples are simulated in simplified geometries: these are not figures of any experiment.",
-        "Every table is of one preset: `laptop` ones are smaller networks, detectors or budgets than the papers'.\n",
+        "Every table is of one preset: `laptop` ones are smaller networks, detectors or budgets than the papers'.",
+        "Models of one [class](ranking.md) cannot be told apart.\n",
     ]
     for table in _tables_of(folder):
         parts += [_results_table(table), f"![Scores]({folder.name}/{table_folder(table)}/scores.svg)\n"]
@@ -160,10 +161,12 @@ def _study_line(study: StudyRecord) -> str:
 def _results_table(table: Table) -> str:
     components = list(table.rows[0].entry["components"])
     header = (
-        "model", "score ± error", *components, "seeds", "trained for", "against the mean event", "against untrained",
+        "class", "model", "score ± error", *components, "seeds", "trained for", "against the mean event",
+        "against untrained",
     )  # fmt: skip
     rows = (
         (
+            str(row.rank or "–"),
             row.entry["title"],
             with_error(row.entry["score"]),
             *(f"{row.entry['components'][name]['value']:.3g}" for name in components),
@@ -178,7 +181,8 @@ def _results_table(table: Table) -> str:
     openings = max(row.entry["test_openings"] for row in table.rows)
     return (
         f"\n## {table.dataset['title']}\n\nScorecard {table.scorecard['name']}, preset {table.preset}. "
-        f"The test split was opened {times(openings)} for this board.\n\n" + markdown_table(header, rows)
+        f"The test split was opened {times(openings)} for this board. {table.winner_sentence}\n\n"
+        + markdown_table(header, rows)
     )
 
 
@@ -199,7 +203,9 @@ def _take_results(board: Path, folder: Path) -> None:
         for name in (ENTRY_FILE, RESAMPLES_FILE):
             if (entry / name).exists():
                 shutil.copy(entry / name, folder / "entries" / entry.name / name)
-    shutil.copytree(board / "studies", folder / "studies", dirs_exist_ok=True)
+    (folder / "studies").mkdir(parents=True, exist_ok=True)
+    for record in sorted((board / "studies").glob("*.json")):  # without the pages
+        shutil.copy(record, folder / "studies" / record.name)
     for table in _tables_of(board):
         pictures = folder / table_folder(table)
         draw_scores(table, pictures / "scores.svg")
