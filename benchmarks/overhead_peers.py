@@ -29,31 +29,15 @@ from ray.tune.search import ConcurrencyLimiter
 from ray.tune.search.optuna import OptunaSearch
 from recording import record
 from rich.console import Console
+from trial_overhead import STUDY, WARM_AFTER
 
 from search.engine.checkpoint_budget import CheckpointBudget
 from search.engine.interruption import Interruption
 from search.engine.plan import Options, begin, make_plan
 from search.engine.resources import Places
 from search.engine.runner import ray_session, run_trials
-from search.engine.study import Preset, Study
 from search.engine.tracking import Tracker
 from search.engine.trial import TrialRun, TrialSetup
-from search.spaces import Space
-
-WARM_AFTER = 10  # trials; by then the actors have loaded data and libraries
-PRESET = Preset(epochs=1, evaluate_every=1, trials=1)
-STUDY = Study(
-    name="overhead",
-    title="Trials that train for nothing",
-    dataset="atlas-photons-geant4",
-    model="mean-shower",
-    space=Space("mean-shower", ()),
-    scorecard="atlas-photons-v1",
-    budget_label="{epochs} epochs",
-    laptop=PRESET,
-    paper=PRESET,
-    sampler="random",
-)
 
 
 def main() -> None:
