@@ -34,10 +34,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-bench: $(VENV)/installed ## every benchmark, and their page (an hour on two cores)
+bench: $(VENV)/installed ## every benchmark, and their page (long)
 	$(BIN)/python benchmarks/run_all.py --write docs
 
-bench-quick: $(VENV)/installed ## the short ones (five minutes)
+bench-quick: $(VENV)/installed ## the short ones
 	$(BIN)/python benchmarks/run_all.py --suite quick
 
 clean: ## remove the environment (searches in runs/ stay)

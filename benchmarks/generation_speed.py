@@ -1,10 +1,11 @@
 """How much faster than full simulation: milliseconds a shower of both, on one thread of this machine.
 
-    python benchmarks/generation_speed.py --output runs --write docs/speed.md
+    python benchmarks/generation_speed.py --write docs/speed.md
 
 Full simulation is run anew where this project has the program (Geant4, the extra ``refsim``; the parameterised air
-showers): CPU time of two runs of different size, whose difference leaves the start out. Every champion of the board
-that has its checkpoint is exported, and timed in torch and ONNX Runtime, one event at a time and in batches of 100.
+showers): CPU time of two runs of different size, whose difference leaves the start out. A generator of the
+configuration of every champion is exported, and timed in torch and ONNX Runtime, one event at a time and in batches of
+100. It is not trained: the numbers in its weights do not change what is computed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import resource
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,17 +27,20 @@ from rich.console import Console
 from rich.progress import track
 
 from data_adapters.adapters import open_events
-from data_adapters.datasets import DATASETS
+from data_adapters.datasets import DATASETS, DatasetFiles
 from leaderboard.export.folder import export_model
 from leaderboard.provenance import hardware
-from leaderboard.records import read_board
+from leaderboard.records import JsonObject, read_board
 from leaderboard.text import significant
-from leaderboard.trained import NotFound, find_trained
+from leaderboard.trained import find_trained
+from leaderboard.training import SeedJob, SeedTraining, train_seed
 from models.export.onnx_program import CannotExport
 from models.export.targets import TARGETS, Choices
+from search.studies import STUDIES
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 REPEATS = 3
+DOCUMENTED = Path("docs/results")
 PROGRAM = "from search.engine.arena import main; main()"
 
 
@@ -64,13 +69,13 @@ GEANT4 = {
 def main() -> None:
     """Measure, print, and write the table."""
     command = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    command.add_argument("--output", type=Path, default=Path("runs"), help="where searches and the board are kept")
+    command.add_argument("--board", type=Path, default=DOCUMENTED, help=f"whose champions (default: {DOCUMENTED})")
     command.add_argument("--write", type=Path, metavar="PAGE", help="put the table into this page, between its marks")
     command.add_argument("--json", type=Path, metavar="FILE", help="write the numbers, too")
     command.add_argument("--repeats", type=int, default=REPEATS, help=f"of each simulation (default: {REPEATS})")
     given = command.parse_args()
     datasets = track(GEANT4, description="simulating and timing", console=Console(stderr=True))
-    rows = [row for dataset in datasets for row in measured(dataset, given.output, given.repeats)]
+    rows = [row for dataset in datasets for row in measured(dataset, given.board, given.repeats)]
     result = {"hardware": hardware(), "rows": rows}
     table = as_table(rows, hardware())
     print(table)
@@ -83,19 +88,19 @@ def main() -> None:
         given.write.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")
 
 
-def measured(dataset: str, output: Path, repeats: int) -> list[dict[str, Any]]:
+def measured(dataset: str, board: Path, repeats: int) -> list[dict[str, Any]]:
     """A row for each champion of a dataset."""
     entries = [
         entry
-        for entry in read_board(output / "leaderboard").entries
+        for entry in read_board(board).entries
         if entry["kind"] == "model" and entry["dataset"]["name"] == dataset and "champion" in entry["title"]
     ]
     rows = []
     simulation_ms = simulated(GEANT4[dataset], repeats) if entries else 0.0
     for entry in entries:
         try:
-            latency = exported_latency(entry["id"], output)
-        except (NotFound, CannotExport) as error:
+            latency = exported_latency(entry)
+        except CannotExport as error:
             print(f"{entry['id']}: {error}", file=sys.stderr)
             continue
         rows.append({"dataset": dataset, "entry": entry["id"], "title": entry["model"]["title"],
@@ -129,11 +134,28 @@ def _run(simulation: Simulation, events: int, seed: int, folder: Path) -> tuple[
     return len(open_events(out, simulation.layout)), cpu
 
 
-def exported_latency(entry: str, output: Path) -> dict[str, float]:
+def exported_latency(entry: JsonObject) -> dict[str, float]:
     """Milliseconds an event: ``onnx_1``, ``onnx_100``, ``torch_1``, ``torch_100``."""
     with tempfile.TemporaryDirectory() as folder:
-        contract = export_model(find_trained(entry, output), TARGETS["onnx"], Choices(), Path(folder) / "model")
+        trained = replace(find_trained(str(untrained(entry, Path(folder))), Path(folder)), entry=entry)
+        contract = export_model(trained, TARGETS["onnx"], Choices(), Path(folder) / "model")
     return {f"{row['runtime']}_{row['batch']}": row["median_ms"] for row in contract["latency"]}
+
+
+def untrained(entry: JsonObject, folder: Path) -> Path:
+    """Folder of a generator of the entry's configuration, built on another one where it has to be."""
+    built_on = STUDIES[entry["study"]["name"]].built_on
+    base = None
+    if built_on is not None:
+        preset = built_on.preset(entry["preset"])
+        config = built_on.space_at(preset).default
+        base = _initial(entry, built_on.model, config, folder / "base", None).checkpoint_folder
+    return _initial(entry, entry["model"]["name"], entry["model"]["config"], folder / "whole", base).folder
+
+
+def _initial(entry: JsonObject, model: str, config: Mapping[str, Any], folder: Path, base: Path | None) -> SeedTraining:
+    dataset, scorecard = DatasetFiles(entry["dataset"]["name"]), entry["scorecard"]["name"]
+    return train_seed(SeedJob(model, config, 1, 0, 1, "last", dataset, scorecard, folder, base=base))
 
 
 def as_table(rows: list[dict[str, Any]], where: str) -> str:

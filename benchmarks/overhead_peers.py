@@ -2,17 +2,16 @@
 
     python benchmarks/overhead_peers.py --trials 200
 
-The trainable builds a mean shower from the training events, looks at it once, and judges it on validation, as a trial
-of a search does. Bare Ray Tune has its default settings, once with reused actors and once without; it is given the
-searcher OptunaSearch. Optuna runs the trials one after the other in one process. Each run is a process of its own;
-medians of warm trials, and over interleaved rounds.
+The trainable builds a mean shower from the training events, looks at it once, and judges it on validation, its best
+checkpoint once more with all that is reported, as a trial of a search does. Bare Ray Tune has its default settings,
+once with reused actors and once without; it is given the searcher OptunaSearch. Optuna runs the trials one after the
+other in one process. Each run is a process of its own; medians of warm trials, and over interleaved rounds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -28,15 +27,9 @@ from ray import tune
 from ray.tune.search import ConcurrencyLimiter
 from ray.tune.search.optuna import OptunaSearch
 from recording import record
-from rich.console import Console
-from trial_overhead import STUDY, WARM_AFTER
+from trial_overhead import STUDY, WARM_AFTER, searched
 
-from search.engine.checkpoint_budget import CheckpointBudget
-from search.engine.interruption import Interruption
-from search.engine.plan import Options, begin, make_plan
-from search.engine.resources import Places
-from search.engine.runner import ray_session, run_trials
-from search.engine.tracking import Tracker
+from search.engine.plan import Options, make_plan
 from search.engine.trial import TrialRun, TrialSetup
 
 
@@ -69,7 +62,7 @@ def main() -> None:
 def _apart(way: str, trials: int) -> list[float]:
     """Times at which trials ended in a process of its own [s]."""
     command = [sys.executable, __file__, "--one", way, "--trials", str(trials)]
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ})
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     times: list[float] = json.loads(answer.stdout.splitlines()[-1])
     return times
 
@@ -81,14 +74,7 @@ def _warm(ends: list[float]) -> list[float]:
 
 def _platform(trials: int, folder: Path) -> list[float]:
     plan = make_plan(STUDY, Options(trials=trials, concurrent=1), folder, folder / "001", None)
-    begin(plan)
-    with ray_session(None):
-        tracker = Tracker(plan.folder / "tracking", plan.tracking_uri, STUDY.name)
-        tracker.start("study", plan.name, {}, {})
-        checkpoints = CheckpointBudget(10**12, plan.setup.trials_folder, plan.objectives)
-        places = Places(plan.request, plan.options.concurrent)
-        run_trials(plan, plan.ledger, tracker, Console(quiet=True), places, checkpoints, Interruption(), None)
-        tracker.close(120)
+    searched(plan)
     return sorted(path.stat().st_mtime for path in plan.setup.trials_folder.glob("*/history.jsonl"))
 
 
@@ -98,7 +84,10 @@ def _setup(folder: Path) -> TrialSetup:
 
 def _trained(setup: TrialSetup, number: int) -> float:
     """What every way does in a trial. Returns: Its score."""
-    return TrialRun(setup, number, {}, seed=number).advance().score
+    run = TrialRun(setup, number, {}, seed=number)
+    score = run.advance().score
+    run.reported()  # what is recorded beside the score of every trial that reaches its end
+    return score
 
 
 class BareTrainable(tune.Trainable):

@@ -1,7 +1,7 @@
 """Every benchmark of a suite, one after the other, and the page that shows what came out.
 
-    python benchmarks/run_all.py --suite quick          # make bench-quick: at most 5 minutes
-    python benchmarks/run_all.py --write docs           # make bench: at most 60 minutes
+    python benchmarks/run_all.py --suite quick          # make bench-quick
+    python benchmarks/run_all.py --write docs           # make bench
 
 Each runs in a process of its own, whose CPU time and wall time are measured too. Results go to ``bench.json`` in the
 folder of ``--out``; with ``--write`` also to ``docs/bench.json`` and ``docs/benchmarks.md``, which compares with the

@@ -41,13 +41,13 @@ from metrics.judge import Judge
 from metrics.scorecard import Scorecard
 from models.base import TrainingDiverged
 from models.checkpoint import load_generator
-from search.engine.ledger import Ledger, TrialEnd
-from search.engine.plan import Options, make_plan
+from search.engine.ledger import Ledger, Status, TrialEnd
+from search.engine.plan import Options, Plan, make_plan
 from search.engine.runner import trial_end
 from search.engine.sampler import Budget, LedgerSearch, grid_order
 from search.engine.scheduler import EPOCH, MEDIAN, MedianHalving
 from search.engine.study import Study, derive_seed
-from search.engine.trial import TrialRun, TrialSetup, running_medians
+from search.engine.trial import TrialRun, running_medians
 from search.spaces import Space
 from search.studies import STUDIES
 
@@ -212,8 +212,7 @@ def run_piece(study: Study, name: str, seed: int, seconds: float, folder: Path) 
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         plan = make_plan(study, Options(), Path(scratch), Path(scratch) / "001", None)
-        piece = Piece(WAYS[name], plan.space, plan.setup, seed, seconds, Path(scratch))
-        piece.halving = MedianHalving(plan.epochs, plan.first_rung, study.reduction_factor, [])
+        piece = Piece(WAYS[name], plan, seed, seconds)
         piece.run()
         result = {
             "way": name,
@@ -239,13 +238,12 @@ class Piece:
         statuses: How the trials ended; the last one may have been cut short.
     """
 
-    halving: MedianHalving
-
-    def __init__(self, way: Way, space: Space, setup: TrialSetup, seed: int, seconds: float, folder: Path) -> None:
-        self.way, self.setup, self.seed, self.seconds = way, setup, seed, seconds
-        self.proposals = way.proposals(space, seed, folder)
+    def __init__(self, way: Way, plan: Plan, seed: int, seconds: float) -> None:
+        self.way, self.setup, self.seed, self.seconds = way, plan.setup, seed, seconds
+        self.halving = MedianHalving(plan.epochs, plan.first_rung, plan.study.reduction_factor, [])
+        self.proposals = way.proposals(plan.space, seed, plan.folder)
         self.curve: list[tuple[float, float]] = []
-        self.statuses: list[str] = []
+        self.statuses: list[Status] = []
         self.best_folder: Path | None = None
         self._began = time.process_time()
 
@@ -262,10 +260,10 @@ class Piece:
             status = self._trial(number, config)
             self.statuses.append(status)
             if status != "preempted":
-                end = trial_end(self.setup.folder(number), number, status, 0.0, "")  # type: ignore[arg-type]
+                end = trial_end(self.setup.folder(number), number, status, 0.0, "")
                 self.proposals.tell(end)
 
-    def _trial(self, number: int, config: Config) -> str:
+    def _trial(self, number: int, config: Config) -> Status:
         trial: Any = SimpleNamespace(trial_id=str(number))
         controller: Any = None  # ASHA does not look at it
         self.halving.on_trial_add(controller, trial)

@@ -88,19 +88,24 @@ def main() -> None:
     given = flags.parse_args()
     with TemporaryDirectory() as folder, PeakMemory() as memory:
         plan = make_plan(STUDY, Options(trials=given.trials, concurrent=1), Path(folder), Path(folder) / "001", None)
-        begin(plan)
-        with ray_session(None):
-            tracker = Tracker(plan.folder / "tracking", plan.tracking_uri, STUDY.name)
-            tracker.start("study", plan.name, {}, {})
-            start = time.perf_counter()
-            places = Places(plan.request, plan.options.concurrent)
-            checkpoints = CheckpointBudget(10**12, plan.setup.trials_folder, plan.objectives)
-            run_trials(plan, plan.ledger, tracker, Console(quiet=True), places, checkpoints, Interruption(), None)
-            wall = time.perf_counter() - start
-            begin_delivery = time.perf_counter()
-            left = tracker.close(120)
-            delivery = time.perf_counter() - begin_delivery
+        wall, delivery, left = searched(plan)
         _report(plan, wall, delivery, left, memory)
+
+
+def searched(plan: Plan) -> tuple[float, float, int]:
+    """Run the trials of a plan. Returns: Wall time of them and of MLflow after them [s], and records not delivered."""
+    begin(plan)
+    with ray_session(None):
+        tracker = Tracker(plan.folder / "tracking", plan.tracking_uri, STUDY.name)
+        tracker.start("study", plan.name, {}, {})
+        start = time.perf_counter()
+        places = Places(plan.request, plan.options.concurrent)
+        checkpoints = CheckpointBudget(10**12, plan.setup.trials_folder, plan.objectives)
+        run_trials(plan, plan.ledger, tracker, Console(quiet=True), places, checkpoints, Interruption(), None)
+        wall = time.perf_counter() - start
+        begin_delivery = time.perf_counter()
+        left = tracker.close(120)
+        return wall, time.perf_counter() - begin_delivery, left
 
 
 def _report(plan: Plan, wall: float, delivery: float, left: int, memory: PeakMemory) -> None:

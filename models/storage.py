@@ -37,13 +37,18 @@ def write_checkpoint(folder: Path, header: Mapping[str, Any], tensors: Mapping[s
     temporary.replace(folder / FILE)
 
 
+def holds_checkpoint(folder: Path) -> bool:
+    """Whether one was written there; a process that was lost while it wrote leaves a folder without."""
+    return (folder / FILE).is_file()
+
+
 def read_checkpoint(folder: Path, prefix: str = "") -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Header, and the tensors whose names begin with ``prefix`` (which is taken off).
 
     Raises: UnreadableCheckpoint if there is none, or it is damaged or of another format.
     """
     path = folder / FILE
-    if not path.is_file():
+    if not holds_checkpoint(folder):
         raise UnreadableCheckpoint(f"{folder}: there is no {FILE} in this folder. Give the folder of a saved model")
     try:
         with safe_open(path, framework="pt") as file:

@@ -44,7 +44,7 @@ class GroupActor:
 
     async def join(self, number: int, build: Build) -> tuple[int, dict[str, int]]:
         """Returns: Epoch and counts of parameters."""
-        epoch = await self._worker.join(number, build, None)
+        epoch = await self._worker.join(number, build)
         return epoch, self._worker.members[number].model.parameter_counts()
 
     async def restore(self, number: int, folder: Path) -> int:

@@ -32,12 +32,14 @@ class Member:
     """A trial of the group.
 
     Attributes:
+        ready: Whether it has asked for its first epoch: until then it may still be restored from a checkpoint.
         waiting: Where its next losses go, while it waits for them.
         alone: Whether it is trained by itself, because it came too late or goes on from another epoch.
     """
 
     number: int
     model: GenerativeModel
+    ready: bool = False
     waiting: asyncio.Future[Losses] | None = None
     alone: bool = False
 
@@ -60,22 +62,23 @@ class GroupWorker:
     _joined: float = 0.0
     _stale: bool = False  # whether the models do not have yet what was trained
 
-    async def join(self, number: int, build: Callable[[], GenerativeModel], state: Path | None) -> int:
-        """Take a trial in, also one whose process was lost; it goes on from a checkpoint, if there is one.
-
-        Returns: Its epoch.
-        """
+    async def join(self, number: int, build: Callable[[], GenerativeModel]) -> int:
+        """Take a trial in, also one whose process was lost. Returns: Its epoch."""
         await self.leave(number)
         model = await asyncio.to_thread(build)
-        if state is not None:
-            await asyncio.to_thread(model.restore, state)
         self.members[number] = Member(number, model, alone=self.group is not None)
         self._joined = asyncio.get_running_loop().time()
         return model.epoch
 
     async def restore(self, number: int, folder: Path) -> int:
-        """Let a member go on from a checkpoint, before the group trains. Returns: its epoch."""
+        """Let a member go on from a checkpoint.
+
+        Returns: Its epoch.
+        Raises: RuntimeError if it is in training: what the group holds of it would take the checkpoint's place.
+        """
         member = self._member(number)
+        if member.ready:
+            raise RuntimeError(f"trial {number} is in training; let it join anew to go on from a checkpoint")
         await asyncio.to_thread(member.model.restore, folder)
         return member.model.epoch
 
@@ -85,6 +88,7 @@ class GroupWorker:
         Raises: TrainingDiverged; NoMember.
         """
         member = self._member(number)
+        member.ready = True
         if self.group is None:
             await self._form()
         if member.alone:
@@ -122,9 +126,9 @@ class GroupWorker:
             self._stale = False
 
     async def _form(self) -> None:
-        """Wait until all members are there, or no further one comes."""
+        """Wait until all members are ready, or no further one comes."""
         loop = asyncio.get_running_loop()
-        while self.group is None and len(self.members) < self.size:
+        while self.group is None and sum(member.ready for member in self.members.values()) < self.size:
             left = self._joined + self.forming_seconds - loop.time()
             if left <= 0:
                 break
@@ -133,11 +137,11 @@ class GroupWorker:
             self._unite()
 
     def _unite(self) -> None:
-        """Those that stand at the same epoch as most; the others are trained by themselves."""
-        epochs = [member.model.epoch for member in self.members.values()]
+        """Those that are ready and stand at the same epoch as most; the others are trained by themselves."""
+        epochs = [member.model.epoch for member in self.members.values() if member.ready]
         most = max(set(epochs), key=epochs.count)
         for member in self.members.values():
-            member.alone = member.model.epoch != most
+            member.alone = member.alone or not member.ready or member.model.epoch != most
         self._together = [number for number, member in self.members.items() if not member.alone]
         self.group = self.unite([self.members[number].model for number in self._together])
 

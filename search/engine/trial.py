@@ -33,6 +33,7 @@ from models.building import build_model
 from models.checkpoint import load_generator
 from models.data_parallel import ALONE, Processes
 from models.groups import GROUPINGS, Group
+from models.storage import holds_checkpoint
 from search.engine.attempts import GivenUp, begin_attempt
 from search.engine.checkpoint_budget import folder_bytes
 from search.engine.data_parallel import ProcessLost, TrainedTogether
@@ -234,7 +235,7 @@ class TrialRun:
     def _begin(self) -> None:
         self.num_training_events = len(_opened(self.setup.data).rows("train"))
         self.reference, self.judge = validation(self.setup.data, self.setup.scorecard)
-        if (self.folder / "last").exists():
+        if holds_checkpoint(self.folder / "last"):
             self._continue()
         else:
             (self.folder / "history.jsonl").unlink(missing_ok=True)  # of a start that left no checkpoint

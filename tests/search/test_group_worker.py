@@ -71,7 +71,7 @@ def test_all_are_trained_at_once_and_those_that_end_are_not_waited_for():
     async def scenario() -> tuple[list[int], list[int]]:
         group = worker(3)
         for number in range(3):
-            await group.join(number, Counter, None)
+            await group.join(number, Counter)
         ends = await asyncio.gather(*(trained(group, number, epochs) for number, epochs in enumerate((2, 5, 3))))
         assert group.group is not None
         return [len(losses) for losses in ends], group.group.sizes
@@ -83,7 +83,7 @@ def test_a_group_that_does_not_fill_begins_all_the_same():
     async def scenario() -> list[int]:
         group = worker(4, forming_seconds=0.2)
         for number in range(2):
-            await group.join(number, Counter, None)
+            await group.join(number, Counter)
         await asyncio.gather(*(trained(group, number, 2) for number in range(2)))
         assert group.group is not None
         return group.group.sizes
@@ -95,10 +95,11 @@ def test_who_comes_late_or_from_another_epoch_is_trained_alone():
     async def scenario() -> list[list[dict[str, float]]]:
         group = worker(3)
         for number, state in enumerate((Path("4"), Path("4"), Path("2"))):
-            await group.join(number, Counter, state)
+            await group.join(number, Counter)
+            await group.restore(number, state)
         first = [trained(group, number, 2) for number in range(3)]
         found = await asyncio.gather(*first)
-        await group.join(3, Counter, None)
+        await group.join(3, Counter)
         return [*found, await trained(group, 3, 1)]
 
     together, alone = {"together": 2.0}, {"alone": 1.0}
@@ -109,7 +110,7 @@ def test_one_that_diverges_hears_of_it_and_the_others_go_on():
     async def scenario() -> tuple[str, list[dict[str, float]]]:
         group = worker(2)
         for number in range(2):
-            await group.join(number, Counter, None)
+            await group.join(number, Counter)
         await asyncio.gather(*(group.train_epoch(number) for number in range(2)))
         assert group.group is not None
         group.group.bad = group.members[0].model
@@ -126,7 +127,7 @@ def test_an_error_reaches_everybody():
     async def scenario() -> list[str]:
         group = worker(2)
         for number in range(2):
-            await group.join(number, Counter, None)
+            await group.join(number, Counter)
         await asyncio.gather(*(group.train_epoch(number) for number in range(2)))
         group.group.train_epoch = lambda: 1 / 0  # type: ignore[union-attr,assignment]
         ends = await asyncio.gather(*(group.train_epoch(number) for number in range(2)), return_exceptions=True)
@@ -138,7 +139,8 @@ def test_an_error_reaches_everybody():
 def test_a_member_is_saved_and_generates_as_it_is(tmp_path):
     async def scenario() -> list[int]:
         group = worker(1)
-        assert await group.join(7, Counter, Path("3")) == 3
+        assert await group.join(7, Counter) == 0
+        assert await group.restore(7, Path("3")) == 3
         await group.train_epoch(7)
         await group.save(7, tmp_path / "state")
         return (await group.generate(7, {"x": np.zeros(2)}, 1)).tolist()
@@ -151,11 +153,12 @@ def test_one_whose_process_was_lost_goes_on_alone_and_the_others_do_not_wait():
     async def scenario() -> tuple[list[int], list[list[dict[str, float]]]]:
         group = worker(3)
         for number in range(3):
-            await group.join(number, Counter, None)
+            await group.join(number, Counter)
         await asyncio.gather(*(group.train_epoch(number) for number in range(3)))
         others = [asyncio.ensure_future(trained(group, number, 2)) for number in (0, 1)]
         await asyncio.sleep(0.05)  # they wait for the third, which is gone
-        assert await group.join(2, Counter, Path("1")) == 1
+        await group.join(2, Counter)
+        assert await group.restore(2, Path("1")) == 1
         ends = [*await asyncio.gather(*others), await trained(group, 2, 2)]
         assert group.group is not None
         return group.group.sizes, ends
@@ -177,7 +180,7 @@ def test_what_was_trained_is_given_back_once_an_epoch(tmp_path):
     async def scenario() -> int:
         group = worker(2)
         for number in range(2):
-            await group.join(number, Counter, None)
+            await group.join(number, Counter)
         await asyncio.gather(*(group.train_epoch(number) for number in range(2)))
         given: list[int] = []
         group.group.write_back = lambda: given.append(1)  # type: ignore[union-attr,method-assign]
@@ -189,3 +192,34 @@ def test_what_was_trained_is_given_back_once_an_epoch(tmp_path):
         return len(given)
 
     assert asyncio.run(scenario()) == 2
+
+
+def test_nobody_is_trained_before_its_checkpoint_is_there():
+    """Members that come back after the loss of their actor join first, and are restored then."""
+
+    async def scenario() -> tuple[list[list[dict[str, float]]], list[int]]:
+        group = worker(2)
+        await group.join(0, Counter)
+        await group.restore(0, Path("4"))
+        first = asyncio.ensure_future(trained(group, 0, 2))
+        await group.join(1, Counter)
+        await asyncio.sleep(0.2)  # all are there, but one is not what it will be
+        assert group.group is None
+        await group.restore(1, Path("4"))
+        second = group.members[1].model
+        ends = [await trained(group, 1, 2), await first]
+        return ends, [second.epoch]
+
+    together = [{"together": 2.0}] * 2
+    assert asyncio.run(scenario()) == ([together, together], [6])
+
+
+def test_what_is_in_training_is_not_restored():
+    async def scenario() -> None:
+        group = worker(1)
+        await group.join(0, Counter)
+        await group.train_epoch(0)
+        with pytest.raises(RuntimeError, match="trial 0 is in training; let it join anew"):
+            await group.restore(0, Path("9"))
+
+    asyncio.run(scenario())

@@ -98,15 +98,15 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def killing(name: str, checkpoint: Path) -> Iterator[list[int]]:
-    """Kill the first process with that in its title as soon as there is a checkpoint."""
+def killing(name: str, trials: Path) -> Iterator[list[int]]:
+    """Kill the first process with that in its title as soon as a trial has a checkpoint."""
     killed: list[int] = []
     stop = threading.Event()
 
     def look() -> None:
         while not stop.wait(0.05) and not killed:
             found = [p for p in psutil.Process().children(recursive=True) if name in " ".join(_title(p))]
-            if found and checkpoint.exists():
+            if found and any(trials.glob("*/last/checkpoint.safetensors")):
                 os.kill(found[0].pid, signal.SIGKILL)
                 killed.append(found[0].pid)
 
@@ -147,12 +147,17 @@ def test_members_come_out_as_if_trained_alone(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("process", ["GroupActor", "TrialTrainable"])
 def test_a_lost_process_costs_its_trials_no_more_than_a_checkpoint(tmp_path: Path, process: str) -> None:
-    plan = group_plan(tmp_path, trials=3, epochs=8)
-    with killing(process, plan.setup.folder(0) / "last" / "checkpoint.safetensors") as killed:
+    plan = group_plan(tmp_path / "disturbed", trials=3, epochs=16)
+    with killing(process, plan.setup.trials_folder) as killed:
         ends = searched(plan, "local")
     assert killed
+    undisturbed = group_plan(tmp_path / "undisturbed", trials=3, epochs=16)
+    searched(undisturbed, "local")
     assert sorted(end.number for end in ends) == [0, 1, 2]
     for end in ends:
-        assert end.status in ("completed", "pruned")
-        epochs = [evaluation.epoch for evaluation in read_history(plan.setup.folder(end.number))]
-        assert epochs == sorted(set(epochs))
+        assert (end.status, end.epochs) == ("completed", 16)
+        found, expected = (read_history(each.setup.folder(end.number)) for each in (plan, undisturbed))
+        assert [e.epoch for e in found] == [e.epoch for e in expected]
+        for ours, theirs in zip(found, expected, strict=True):
+            # Rounding differs between alone and together, and grows; from one epoch to the next losses change by 0.5.
+            assert ours.losses == pytest.approx(theirs.losses, rel=0.02, abs=0.03)

@@ -108,6 +108,13 @@ def test_a_start_that_left_no_checkpoint_leaves_no_history(setup: TrialSetup) ->
     assert scores(whole(setup, 10)) == scores(read_history(setup.folder(10)))
 
 
+def test_a_process_lost_in_its_first_checkpoint_begins_anew(setup: TrialSetup) -> None:
+    last = setup.folder(11) / "last"
+    last.mkdir(parents=True)
+    (last / ".checkpoint.safetensors.7").write_bytes(b"half of")
+    assert [evaluation.epoch for evaluation in whole(setup, 11)] == [2, 4, 6]
+
+
 def test_the_best_checkpoint_is_that_of_the_best_score(setup: TrialSetup) -> None:
     history = whole(setup, 6)
     best = min(history, key=lambda evaluation: evaluation.score)
