@@ -1,7 +1,7 @@
 """How fast ways to search find good models: best validation score against CPU time.
 
-    python benchmarks/search_efficiency.py --folder runs/efficiency --processes 2       # stop and start it as you like
-    python benchmarks/search_efficiency.py --folder runs/efficiency --write docs        # the page, from what is there
+    python benchmarks/search_efficiency.py --processes 2    # stop and start it as you like
+    python benchmarks/search_efficiency.py --write docs     # the page, from what is there
 
 A piece is one way with one seed and so many CPU minutes on one thread: proposals, training, evaluations, everything but
 the start of the process. What a trial has reached is the lowest median of three scores in a row, as in every search.
@@ -164,7 +164,7 @@ def main() -> None:
     """Run what is missing, or write the page."""
     flags = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     flags.add_argument("--study", choices=sorted(STUDIES), default="atlas-vae")
-    flags.add_argument("--folder", type=Path, default=Path("runs/efficiency"))
+    flags.add_argument("--folder", type=Path, default=Path("docs/efficiency"), help="of the pieces")
     flags.add_argument("--minutes", type=float, default=10.0, help="CPU time of a piece")
     flags.add_argument("--seeds", type=int, default=5)
     flags.add_argument("--ways", nargs="+", choices=sorted(WAYS), default=list(WAYS))
