@@ -78,6 +78,7 @@ def _register() -> None:
     """Operations that the exporter does not know, or takes for something else than they are."""
     register_custom_op_symbolic("aten::hypot", _hypot, OPSET)
     register_custom_op_symbolic("aten::sinh", _sinh, OPSET)
+    register_custom_op_symbolic("aten::expm1", _expm1, OPSET)
     register_custom_op_symbolic("aten::contiguous", _same, OPSET)
     register_custom_op_symbolic("aten::sigmoid", _sigmoid, OPSET)
 
@@ -88,6 +89,13 @@ def _hypot(graph: Any, x: Any, y: Any) -> Any:
 
 def _sinh(graph: Any, x: Any) -> Any:
     return graph.op("Sinh", x)
+
+
+def _expm1(graph: Any, x: Any) -> Any:
+    """2 exp(x/2) sinh(x/2): exp(x) - 1 would round small values away."""
+    half = graph.op("Mul", x, graph.op("Constant", value_t=torch.tensor(0.5)))
+    wave = graph.op("Sinh", half)
+    return graph.op("Mul", graph.op("Exp", half), graph.op("Add", wave, wave))
 
 
 def _sigmoid(graph: Any, x: Any) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import onnx
+import optuna
 import pytest
 import torch
 from onnx import TensorProto, helper
@@ -31,6 +32,7 @@ from models import MODELS
 from models.export.onnx_program import OPSET, CannotExport, check_program
 from models.export.par04 import in_order_of_par04
 from models.export.targets import TARGETS, Choices
+from search.spaces import SPACES
 from tests.leaderboard.exports import saved, trained_on_disk
 from tests.models.samples import trained
 
@@ -115,6 +117,29 @@ def test_the_file_is_what_old_runtimes_read_and_the_contract_describes_it(export
     assert {path.name for path in folder.iterdir()} == {
         "model.onnx", "contract.json", "golden.npz", "MODEL_CARD.md", "NOTICE.txt", "entry.json",
     }  # fmt: skip
+
+
+def choices_of(name: str) -> list[dict[str, str]]:
+    """Settings of a model that together have every value of its hyperparameters that are words, but bfloat16."""
+    source = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    space, seen, chosen = SPACES[name], set[tuple[str, str]](), []
+    for _ in range(200):
+        words = {key: value for key, value in space.suggest(source.ask()).items() if isinstance(value, str)}
+        if words.get("precision") == "bfloat16":
+            continue
+        if not seen.issuperset(words.items()):
+            seen.update(words.items())
+            chosen.append(words)
+    return chosen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPACES)
+def test_every_value_can_be_exported(tmp_path, name):
+    for number, words in enumerate(choices_of(name)):
+        on_disk = trained_on_disk(name, tmp_path / f"trained-{number}", epochs=0, **words)
+        contract = export_model(on_disk, TARGETS["onnx"], Choices(), tmp_path / f"exported-{number}")
+        assert contract["golden"]["largest_difference"] <= TOLERANCE, words
 
 
 def test_conditions_that_are_ignored_are_named(exported):
