@@ -32,14 +32,19 @@ LATEST = "latest"
 
 def parser(study: Study) -> argparse.ArgumentParser:
     """Flags of a study script."""
-    flags = argparse.ArgumentParser(description=study.title, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    flags = argparse.ArgumentParser(description=study.title)
     add = flags.add_argument
     budget = flags.add_argument_group("budget")
-    budget.add_argument("--trials", type=int, help="configurations to try")
+    small, large = study.laptop, study.paper
+    trials = f"{small.trials}, with the preset paper {large.trials}; with --hours as many as it allows"
+    epochs = f"{small.epochs}, with the preset paper {large.epochs}"
+    budget.add_argument("--trials", type=int, help=f"configurations to try (default: {trials})")
     budget.add_argument("--hours", type=float, help="wall time for everything, final trainings included")
     budget.add_argument("--device-hours", type=float, help="the same in hours times devices at work")
-    budget.add_argument("--epochs", type=int, help="training of a trial, and of the final trainings")
-    budget.add_argument("--seeds", type=int, help="final trainings of the champion and of the paper's configuration")
+    training = f"training of a trial, and of the final trainings (default: {epochs})"
+    budget.add_argument("--epochs", type=int, help=training)
+    seeds = f"final trainings of the champion and of the paper's configuration (default: {study.final_seeds})"
+    budget.add_argument("--seeds", type=int, help=seeds)
     add("--preset", choices=("laptop", "paper"), help="size of the search (default: paper with GPUs, else laptop)")
     add("--sampler", choices=SAMPLERS, help=f"how configurations are chosen (default: {study.sampler})")
     add(
@@ -57,15 +62,21 @@ def parser(study: Study) -> argparse.ArgumentParser:
         add("--base", metavar="FOLDER", help=base)
     add("--cache", metavar="FOLDER", help="sparse copy of a file larger than memory, made once on each machine")
     resources = flags.add_argument_group("resources")
-    resources.add_argument("--cpus-per-trial", type=int, default=1, help="CPUs of a trial")
-    resources.add_argument("--gpus-per-trial", type=float, default=0.0, help="GPUs of a trial, also a share of one")
+    resources.add_argument("--cpus-per-trial", type=int, default=1, help="CPUs of a trial (default: %(default)s)")
+    resources.add_argument(
+        "--gpus-per-trial", type=float, default=0.0, help="GPUs of a trial, also a share of one (default: none)"
+    )
     resources.add_argument(
         "--processes-per-trial",
         type=int,
         default=1,
-        help="training processes of a trial, each with its CPUs and GPUs; the mini-batch is shared among them",
+        help="training processes of a trial, each with its CPUs and GPUs; the mini-batch is shared among them "
+        "(default: %(default)s)",
     )
-    together = "trials of one architecture that are trained as one program; CPUs and GPUs are then the group's"
+    together = (
+        "trials of one architecture that are trained as one program; CPUs and GPUs are then the group's "
+        "(default: %(default)s)"
+    )
     resources.add_argument("--group-size", type=int, default=1, help=together)
     resources.add_argument("--concurrent", type=int, help="trials at the same time (default: as many as fit)")
     wait = "wait so long for nodes that can run a trial (default: an error at once)"
@@ -74,7 +85,12 @@ def parser(study: Study) -> argparse.ArgumentParser:
     resources.add_argument("--checkpoint-gb", type=float, metavar="GB", help=checkpoints)
     resources.add_argument("--no-compile", action="store_true", help="do not compile networks on GPUs")
     resources.add_argument("--ray-address", help="Ray cluster to join (default: $RAY_ADDRESS, else this machine)")
-    add("--output", type=Path, default=Path("runs"), help="where searches and the leaderboard are kept")
+    add(
+        "--output",
+        type=Path,
+        default=Path("runs"),
+        help="where searches and the leaderboard are kept (default: %(default)s)",
+    )
     add("--tracking-uri", help="MLflow server (default: an SQLite file in the output folder)")
     add("--name", help="of this search, instead of a number: started if it is new, else gone on with")
     add("--accept-changes", action="store_true", help="go on although the code has changed since")
