@@ -34,6 +34,7 @@ REPEATS = {1: 200, 100: 50, 10_000: 5}
 FEWEST_REPEATS, SECONDS_A_BATCH = 3, 20.0  # of slow showers fewer repeats are timed
 ELSEWHERE_REPEATS, ELSEWHERE_SECONDS = 20, 5.0  # all threads, GPU: beside the figure that entries are compared by
 LARGEST_BATCH = 64 * 2**20  # bytes of showers; what networks need for them is tens of times as much
+LONGEST_BATCH = 10.0  # seconds on one thread
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 PROCESS_STATUS = Path("/proc/self/status")
 
@@ -46,8 +47,8 @@ def measure_generation(checkpoint: Path, conditions: Conditions) -> JsonObject:
     """Warm and cold timings, and peak memory.
 
     Entries are compared by ``generation_ms_per_shower``: CPU time on one thread in batches of 1, 100 and 10 000 (which
-    large showers leave out). ``timings`` holds these, the largest batch that fits, and wall times on all threads and,
-    where there is one, a GPU.
+    large or slow showers leave out). ``timings`` holds these, the largest batch that fits, and wall times on all
+    threads and, where there is one, a GPU.
 
     Args:
         checkpoint: Folder of a saved generator.
@@ -86,11 +87,11 @@ def main(checkpoint: Path, conditions_file: Path) -> None:
     loaded = time.perf_counter()
     generator.generate(_rows(conditions, 1), seed=0, batch_size=1)
     cold = {"load": (loaded - started) * 1000, "first_event": (time.perf_counter() - loaded) * 1000}
-    batches = repeats_of(generator.detector.num_cells)
-    timings = [
-        _Setting("cpu", 1, batch, "CPU", repeats, SECONDS_A_BATCH).measure(generator, conditions)
-        for batch, repeats in batches.items()
-    ]
+    timings = [_on_one_thread(batch).measure(generator, conditions) for batch in (1, 100)]
+    largest = largest_batch(generator.detector.num_cells, timings[-1]["median_ms"])
+    if largest is not None:
+        timings.append(_on_one_thread(largest).measure(generator, conditions))
+    batches = [timing["batch"] for timing in timings]
     answer: JsonObject = {
         "generation_ms_per_shower": {
             f"batch_{timing['batch']}": {"median": timing["median_ms"], "spread": timing["spread_ms"]}
@@ -156,6 +157,10 @@ class _Setting:
         return len(repeats) >= FEWEST_REPEATS and time.monotonic() - began > self.seconds
 
 
+def _on_one_thread(batch: int) -> _Setting:
+    return _Setting("cpu", 1, batch, "CPU", REPEATS.get(batch, REPEATS[10_000]), SECONDS_A_BATCH)
+
+
 def _elsewhere(device: str, threads: int | None, batch: int) -> _Setting:
     return _Setting(device, threads, batch, "wall", ELSEWHERE_REPEATS, ELSEWHERE_SECONDS)
 
@@ -166,11 +171,14 @@ def _rows(conditions: Conditions, batch: int) -> dict[str, NDArray[np.float64]]:
     return {name: values[rows] for name, values in conditions.items()}
 
 
-def repeats_of(num_cells: int) -> dict[int, int]:
-    """Batches to be timed and how often: 1, 100, and 10 000 or as many showers as may fill the memory."""
-    largest = min(10_000, LARGEST_BATCH // (num_cells * FLOAT32_BYTES))
-    smaller = {batch: REPEATS[batch] for batch in (1, 100)}
-    return smaller if largest <= 100 else {**smaller, largest: REPEATS[10_000]}
+def largest_batch(num_cells: int, event_ms: float) -> int | None:
+    """10 000 events, or as many as may fill the memory and take ``LONGEST_BATCH``; None if that is no more than 100.
+
+    Args:
+        event_ms: CPU time of an event in batches of 100 [ms].
+    """
+    largest = min(10_000, LARGEST_BATCH // (num_cells * FLOAT32_BYTES), int(1000 * LONGEST_BATCH / event_ms))
+    return largest if largest > 100 else None
 
 
 def peak_memory_mb() -> float:

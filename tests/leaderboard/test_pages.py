@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from leaderboard import plots
-from leaderboard.cost import repeats_of
+from leaderboard.cost import largest_batch
 from leaderboard.pages import LOCK, build_pages
 from leaderboard.pictures import draw_showers
 from leaderboard.records import InvalidEntry, alone, write_entry
@@ -432,10 +432,12 @@ def test_a_batch_that_was_too_large_to_time_is_left_out(board, make_entry, make_
     assert rows == ["1", "100"]
 
 
-def test_batches_of_large_showers_are_as_large_as_they_fit():
-    assert list(repeats_of(266)) == [1, 100, 10_000]
-    assert list(repeats_of(81 * 80)) == [1, 100, 2589]
-    assert list(repeats_of(10**6)) == [1, 100]
+@pytest.mark.parametrize(
+    ("num_cells", "event_ms", "largest"),
+    [(266, 0.01, 10_000), (81 * 80, 0.01, 2589), (10**6, 0.01, None), (266, 20.0, 500), (266, 200.0, None)],
+)
+def test_the_largest_batch_fits_memory_and_time(num_cells, event_ms, largest):
+    assert largest_batch(num_cells, event_ms) == largest
 
 
 def test_pages_built_while_another_search_builds_them_show_its_entries(tmp_path, make_entry, make_observables):
