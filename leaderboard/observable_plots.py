@@ -69,12 +69,17 @@ def by_bin(records: Sequence[JsonObject]) -> list[dict[str, Any]]:
 
 
 def _ratio_plot(histogram: Histogram) -> dict[str, Any]:
-    caption = (
+    label = f"{histogram['title']} at {bin_label(histogram)}, full simulation and generated, and their ratio"
+    return {"svg": drawn(ratio_svg(panel(histogram), label)), "caption": _agreement(histogram)}
+
+
+def _agreement(histogram: Histogram) -> str:
+    if histogram["ndf"] == 0:
+        return "no χ²: the full simulation fills too few bins"
+    return (
         f"χ² / ndf = {text.significant(histogram['chi2'])} / {histogram['ndf']}, "
         f"p {'=' if histogram['p_value'] else '<'} {text.significant(histogram['p_value'] or SMALLEST_P_VALUE, 2)}"
     )
-    label = f"{histogram['title']} at {bin_label(histogram)}, full simulation and generated, and their ratio"
-    return {"svg": drawn(ratio_svg(panel(histogram), label)), "caption": caption}
 
 
 def panel(histogram: Histogram) -> plots.Panel:

@@ -432,6 +432,16 @@ def test_a_batch_that_was_too_large_to_time_is_left_out(board, make_entry, make_
     assert rows == ["1", "100"]
 
 
+def test_no_chi_squared_is_made_up_where_one_bin_holds_all(board, make_entry, make_observables):
+    observables = make_observables()
+    observables["histograms"][0] |= {"ndf": 0, "chi2": 0.0, "p_value": 1.0}
+    write_entry(board, make_entry(id="narrow"), observables)
+    build_pages(board)
+    page = model_page(board, "narrow")
+    assert "no χ²: the full simulation fills too few bins" in page
+    assert "/ 0, p" not in page
+
+
 @pytest.mark.parametrize(
     ("num_cells", "event_ms", "largest"),
     [(266, 0.01, 10_000), (81 * 80, 0.01, 2589), (10**6, 0.01, None), (266, 20.0, 500), (266, 200.0, None)],
