@@ -214,7 +214,7 @@ def board_pages(plan: Plan, console: Console, judged: bool) -> Path:
             if not (table.ranked or table.unranked):
                 continue  # baselines on the data of other searches
             console.print(summary_table(table))
-            console.print(table.winner_sentence, highlight=False, soft_wrap=True)
+            console.print(f"Among the models of this search: {table.winner_sentence}", highlight=False, soft_wrap=True)
             for sentence in comparison_sentences(table):
                 console.print(sentence, highlight=False, soft_wrap=True)
     return index
