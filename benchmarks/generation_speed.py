@@ -4,8 +4,8 @@
 
 Full simulation is run anew where this project has the program (Geant4, the extra ``refsim``; the parameterised air
 showers): CPU time of two runs of different size, whose difference leaves the start out. A generator of the
-configuration of every champion is exported, and timed in torch and ONNX Runtime, one event at a time and in batches of
-100. It is not trained: the numbers in its weights do not change what is computed.
+configuration of every study's best model is exported, and timed in torch and ONNX Runtime, one event at a time and in
+batches of 100. It is not trained: the numbers in its weights do not change what is computed.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ GEANT4 = {
 def main() -> None:
     """Measure, print, and write the table."""
     command = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    command.add_argument("--board", type=Path, default=DOCUMENTED, help=f"whose champions (default: {DOCUMENTED})")
+    command.add_argument("--board", type=Path, default=DOCUMENTED, help=f"whose models (default: {DOCUMENTED})")
     command.add_argument("--write", type=Path, metavar="PAGE", help="put the table into this page, between its marks")
     command.add_argument("--json", type=Path, metavar="FILE", help="write the numbers, too")
     command.add_argument("--repeats", type=int, default=REPEATS, help=f"of each simulation (default: {REPEATS})")
@@ -89,12 +89,8 @@ def main() -> None:
 
 
 def measured(dataset: str, board: Path, repeats: int) -> list[dict[str, Any]]:
-    """A row for each champion of a dataset."""
-    entries = [
-        entry
-        for entry in read_board(board).entries
-        if entry["kind"] == "model" and entry["dataset"]["name"] == dataset and "champion" in entry["title"]
-    ]
+    """A row for the best model of each study of a dataset."""
+    entries = best_models(board, dataset)
     rows = []
     simulation_ms = simulated(GEANT4[dataset], repeats) if entries else 0.0
     for entry in entries:
@@ -106,6 +102,18 @@ def measured(dataset: str, board: Path, repeats: int) -> list[dict[str, Any]]:
         rows.append({"dataset": dataset, "entry": entry["id"], "title": entry["model"]["title"],
                      "preset": entry["preset"], "simulation_ms": simulation_ms, **latency})  # fmt: skip
     return rows
+
+
+def best_models(board: Path, dataset: str) -> list[JsonObject]:
+    """Of each study the model with the lowest score."""
+    best: dict[str, JsonObject] = {}
+    for entry in read_board(board).entries:
+        if entry["kind"] != "model" or entry["dataset"]["name"] != dataset or entry["score"] is None:
+            continue
+        former = best.setdefault(entry["study"]["name"], entry)
+        if entry["score"]["value"] < former["score"]["value"]:
+            best[entry["study"]["name"]] = entry
+    return list(best.values())
 
 
 def simulated(simulation: Simulation, repeats: int) -> float:
@@ -148,14 +156,17 @@ def untrained(entry: JsonObject, folder: Path) -> Path:
     base = None
     if built_on is not None:
         preset = built_on.preset(entry["preset"])
+        dataset = preset.dataset or built_on.dataset
         config = built_on.space_at(preset).default
-        base = _initial(entry, built_on.model, config, folder / "base", None).checkpoint_folder
-    return _initial(entry, entry["model"]["name"], entry["model"]["config"], folder / "whole", base).folder
+        base = _initial(built_on.model, config, dataset, built_on.scorecard, folder / "base", None).checkpoint_folder
+    model, dataset, scorecard = entry["model"], entry["dataset"]["name"], entry["scorecard"]["name"]
+    return _initial(model["name"], model["config"], dataset, scorecard, folder / "whole", base).folder
 
 
-def _initial(entry: JsonObject, model: str, config: Mapping[str, Any], folder: Path, base: Path | None) -> SeedTraining:
-    dataset, scorecard = DatasetFiles(entry["dataset"]["name"]), entry["scorecard"]["name"]
-    return train_seed(SeedJob(model, config, 1, 0, 1, "last", dataset, scorecard, folder, base=base))
+def _initial(
+    model: str, config: Mapping[str, Any], dataset: str, scorecard: str, folder: Path, base: Path | None
+) -> SeedTraining:
+    return train_seed(SeedJob(model, config, 1, 0, 1, "last", DatasetFiles(dataset), scorecard, folder, base=base))
 
 
 def as_table(rows: list[dict[str, Any]], where: str) -> str:
@@ -167,10 +178,15 @@ def as_table(rows: list[dict[str, Any]], where: str) -> str:
     ]
     for row in rows:
         times = [significant(row[key]) for key in ("simulation_ms", "torch_1", "torch_100", "onnx_1", "onnx_100")]
-        ratios = " … ".join(f"{significant(row['simulation_ms'] / row[key], 2)}" for key in ("onnx_1", "onnx_100"))
+        ratios = " … ".join(_rounded(row["simulation_ms"] / row[key]) for key in ("onnx_1", "onnx_100"))
         title = f"{row['title']} (`{row['entry']}`)"
         lines.append(f"| {DATASETS[row['dataset']].title} | {title} | {' | '.join(times)} | {ratios} × |")
     return "\n".join([*lines, "", f"CPU milliseconds a shower (a track, an event) on one thread of: {where}."])
+
+
+def _rounded(ratio: float) -> str:
+    """Two digits."""
+    return f"{float(f'{ratio:.2g}'):g}"
 
 
 if __name__ == "__main__":
