@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data_adapters.command_line import add_data_command
+from data_adapters.flags import Flags
 from data_adapters.registry import UnknownName
 from leaderboard.leaderboard_command import add_leaderboard_command
 from leaderboard.metrics_command import add_metrics_command
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Subcommands and their flags."""
-    top = argparse.ArgumentParser(prog="arena", description="Search, benchmark and rank fast-simulation models.")
+    top: argparse.ArgumentParser = Flags(prog="arena", description="Search, benchmark and rank fast-simulation models.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     listing = commands.add_parser("list", help="what is registered")

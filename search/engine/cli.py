@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from data_adapters.flags import Flags
 from search.engine.failure import fail
 from search.engine.interruption import INTERRUPTED
 from search.engine.plan import (
@@ -32,7 +33,7 @@ LATEST = "latest"
 
 def parser(study: Study) -> argparse.ArgumentParser:
     """Flags of a study script."""
-    flags = argparse.ArgumentParser(description=study.title)
+    flags = Flags(description=study.title)
     add = flags.add_argument
     budget = flags.add_argument_group("budget")
     small, large = study.laptop, study.paper
