@@ -223,6 +223,7 @@ class Delivery:
 
     def _start_over(self) -> None:
         self._offset, self._runs, self._client, self._may_exist, self.delivered = 0, {}, None, True, 0
+        self._ended = set()
 
     def _spool_size(self) -> int:
         spool = self._folder / SPOOL
@@ -314,10 +315,16 @@ class Delivery:
             tags[PARENT_TAG] = self._runs[record["parent"]]
             self.client.get_run(tags[PARENT_TAG])  # raises if the server has forgotten it
         found = self._found(key) if self._may_exist or key in self._ended else []
+        self._check_remembered(key, found)
         run = found[0] if found else self._create(record, tags)
         missing = {name: value for name, value in record["params"].items() if name not in run.data.params}
         self.client.log_batch(run.info.run_id, params=_params(missing))
         self._runs[key] = run.info.run_id
+
+    def _check_remembered(self, key: str, found: Sequence[Run]) -> None:
+        """Raises: Forgotten if a run that ended here is not there, not even as a deleted one."""
+        if key in self._ended and not found:
+            raise Forgotten(f"the server does not know the run of {key} any more")
 
     def _create(self, record: Record, tags: Mapping[str, str]) -> Run:
         what = {"start_time": record["time"], "tags": dict(tags), "run_name": record["name"]}
@@ -374,6 +381,7 @@ class Delivery:
     def _run(self, key: str) -> str:
         if key not in self._runs:
             found = self._found(key)  # it has ended, and something is told of it still
+            self._check_remembered(key, found)
             if not found:
                 raise _Unstarted("its run was refused")
             self._runs[key] = found[0].info.run_id
