@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from data_adapters.command_line import add_data_command
-from data_adapters.flags import Flags
 from data_adapters.registry import UnknownName
 from leaderboard.leaderboard_command import add_leaderboard_command
 from leaderboard.metrics_command import add_metrics_command
@@ -17,6 +16,7 @@ from leaderboard.replay_command import add_replay_command
 from search.engine.benchmark_command import add_benchmark_command
 from search.engine.export_command import add_export_command
 from search.engine.failure import fail
+from search.engine.flags import Flags
 from search.engine.generate_command import add_generate_command
 from search.engine.register_command import add_register_command
 from search.engine.report_command import add_report_command

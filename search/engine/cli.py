@@ -11,8 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
-from data_adapters.flags import Flags
 from search.engine.failure import fail
+from search.engine.flags import Flags
 from search.engine.interruption import INTERRUPTED
 from search.engine.plan import (
     Options,

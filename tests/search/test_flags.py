@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from data_adapters.flags import Flags
+from search.engine.flags import Flags
 
 
 def parser() -> Flags:
