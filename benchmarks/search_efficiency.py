@@ -212,6 +212,7 @@ def run_piece(study: Study, name: str, seed: int, seconds: float, folder: Path) 
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         plan = make_plan(study, Options(), Path(scratch), Path(scratch) / "001", None)
+        plan.folder.mkdir()
         piece = Piece(WAYS[name], plan, seed, seconds)
         piece.run()
         result = {
