@@ -14,7 +14,7 @@ from leaderboard.svg_axes import Axis, Frame, drawing, fitting, path, picture, s
 
 LEVELS = 64  # colours of an image; finer ones nobody tells apart
 AMOUNTS, DIFFERENCES = "cividis", "PuOr"
-SIDE, GAP, LEFT, TOP, BOTTOM = 116.0, 20.0, 56.0, 40.0, 44.0
+SIDE, GAP, LEFT, TOP, BOTTOM = 116.0, 24.0, 56.0, 40.0, 44.0
 BAR_WIDTH, BAR_ROOM = 9.0, 56.0
 FLATTEST, STEEPEST = 0.6, 1.4  # height over width of an image
 MOST_NUMBERS = 9  # observables of which correlations are also written as numbers

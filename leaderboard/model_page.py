@@ -47,6 +47,7 @@ def model_context(row: Row, observables: JsonObject, study: StudyRecord | None =
         "standing": _standing(row),
         "in_pareto_set": row.in_pareto_set,
         "components": _component_rows(entry),
+        "has_floor": not entry["components"] or entry["floor"] is not None,  # datasets simulated once have none
         "whole_sample": entry.get("whole_sample"),
         "helix": entry.get("helix"),
         "helix_table": text.helix_table(entry["helix"]) if "helix" in entry else [],

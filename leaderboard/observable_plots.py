@@ -110,7 +110,7 @@ def _with_unit(label: str, unit: str) -> str:
 
 
 def response_plot(curve: Mapping[str, Any]) -> dict[str, Any]:
-    """Mean or resolution of the response against the incident energy, and where it is furthest from full simulation."""
+    """Mean or resolution of the response against energy, and where it is furthest from full simulation."""
     return {"svg": drawn(response_svg(curve)), "caption": furthest(curve)}
 
 

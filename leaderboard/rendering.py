@@ -106,6 +106,7 @@ def _environment() -> jinja2.Environment:
         "with_error": text.with_error,
         "significant": text.significant,
         "shortened": shortened,
+        "sentence": lambda words: words[:1].upper() + words[1:],
         "excess": text.signed_with_error,
         "published": _published,
         "worth": lambda row: text.worth_in_events(row["worth"], row["excess"]),

@@ -1,4 +1,4 @@
-"""Mean response and resolution against the incident energy, with their ratio to the full simulation below."""
+"""Mean response and resolution against the energy of the particles, with their ratio to the full simulation below."""
 
 # Axes: E energies.
 from __future__ import annotations
@@ -38,6 +38,7 @@ def response_svg(curve: Mapping[str, Any]) -> str:
     lower = Frame(x, _axis(of_reference, BOTTOM, BELOW, around=1.0))
     one = float(lower.y(np.array([1.0]))[0])
     title, y_label = TITLES.get(curve["quantity"], str(curve["quantity"])), str(curve["y_label"])
+    x_label = str(curve.get("x_label", "incident energy"))  # as in records from before it was written down
     content = [
         path("q", f"M{LEFT} {one:.1f}H{RIGHT}"),
         *(_drawn(samples, upper, energies) + _drawn(of_reference, lower, energies)),
@@ -47,9 +48,9 @@ def response_svg(curve: Mapping[str, Any]) -> str:
         _legend(samples),
         text(16, (TOP + MIDDLE) / 2, y_label, "m", size=fitting(y_label, 12, MIDDLE - TOP + 40), upright=True),
         text(16, (BELOW + BOTTOM) / 2, "ratio", "m", upright=True),
-        text((LEFT + RIGHT) / 2, HEIGHT - 12, f"incident energy [{unit}]", "m"),
+        text((LEFT + RIGHT) / 2, HEIGHT - 12, f"{x_label} [{unit}]", "m"),
     ]
-    return drawing(WIDTH, HEIGHT, f"{title} against the incident energy, and its ratio to the full simulation", content)
+    return drawing(WIDTH, HEIGHT, f"{title} against the {x_label}, and its ratio to the full simulation", content)
 
 
 def furthest(curve: Mapping[str, Any]) -> str:

@@ -250,6 +250,7 @@ def curves_figure(record: StudyRecord) -> Figure:
     axes.set_ylabel(f"running median of the {leading(record).replace('_', ' ')}")
     axes.set_xlabel("epoch")
     axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     figure.legend(loc="outside upper left", ncols=5)
     return figure
 

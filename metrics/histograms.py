@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_adapters.detector import Detector
-from data_adapters.events import Events
+from data_adapters.events import INCIDENT_ENERGY, Events
 from metrics.binning import bin_index
 from metrics.condition_bin import ConditionBin, condition_bins
 from metrics.condition_cells import ConditionCells, condition_cells, energy_cells
 from metrics.discrepancies.chi_squared import chi_squared_table, p_value
 from metrics.event_gallery import View, views
-from metrics.labels import in_mev, over_energy
+from metrics.labels import energy_name, in_mev, over_energy
 from metrics.observables import observables_of
 from metrics.observables.component import Observable
 from metrics.observables.energy_response import ENERGY_RESPONSE
@@ -231,7 +231,7 @@ def response_against_energy(
     Source: ATL-SOFT-PUB-2018-001, figure 4b.
 
     Returns: Two dictionaries (``quantity`` "mean" and "resolution", the standard deviation over the
-        mean): ``y_label``, ``energy_mev`` (E), and ``reference``, ``generated`` and ``floor`` with
+        mean): ``x_label``, ``y_label``, ``energy_mev`` (E), and ``reference``, ``generated`` and ``floor`` with
         ``…_error`` (E each; None without a twin). None where the bins are not those of an energy.
     Raises: InvalidEvents for a response that cannot be judged.
     """
@@ -267,7 +267,12 @@ def response_curves(
     }
     plots = []
     for index, (name, label) in enumerate((("mean", _mean_label(reference.detector)), ("resolution", "σ(E) / ⟨E⟩"))):
-        plot: dict[str, Any] = {"quantity": name, "y_label": label, "energy_mev": _numbers(energies)}
+        plot: dict[str, Any] = {
+            "quantity": name,
+            "x_label": energy_name(reference.detector),
+            "y_label": label,
+            "energy_mev": _numbers(energies),
+        }
         for sample, curve in curves.items():
             plot[sample] = None if curve is None else _numbers(curve[index][0])
             plot[f"{sample}_error"] = None if curve is None else _numbers(curve[index][1])
@@ -276,9 +281,9 @@ def response_curves(
 
 
 def _mean_label(detector: Detector) -> str:
-    """E / E_inc where both are energies, else what is divided by what, with the unit of the ratio."""
+    """E / E_inc where that is what is divided, else the words for it, with the unit of the ratio."""
     energy = detector.energy_condition
-    alike = energy is None or energy.unit == detector.unit
+    alike = energy is None or (energy.name == INCIDENT_ENERGY and energy.unit == detector.unit)
     return "Mean of E / E_inc" if alike else f"Mean {over_energy(detector)}"
 
 

@@ -26,6 +26,12 @@ def axis_label(axis: Axis) -> str:
     return symbol if axis.unit == "1" else f"{symbol} [{axis.unit}]"
 
 
+def energy_name(detector: Detector) -> str:
+    """What the energy of the binning condition is called: "incident energy", "transverse energy of the particles"."""
+    name = detector.binning_condition.name.replace("_", " ")
+    return f"{name} of the particles" if name == detector.quantity else name
+
+
 def over_energy(detector: Detector) -> str:
     """What a cell holds over the incident energy, with the unit of the ratio; as it is where there is no energy."""
     energy = detector.energy_condition

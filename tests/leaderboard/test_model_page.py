@@ -164,6 +164,20 @@ def test_the_headline_says_how_an_entry_stands(
     assert shown in render_model(Row(entry=make_entry(), **row), make_observables())
 
 
+def test_a_dataset_simulated_once_has_no_floor_to_read_the_values_by(
+    make_entry: Make, make_observables: Make, page: str
+) -> None:
+    entry = make_entry()
+    components = {name: {**component, "floor": None} for name, component in entry["components"].items()}
+    without = render_model(
+        Row(1, {**entry, "components": components, "floor": None, "excess": None, "z": None}), make_observables()
+    )
+    for words in ("Full-simulation floor", "Worth, events", "the same particles, simulated again"):
+        assert words in page
+        assert words not in without
+    assert "simulated once" in without
+
+
 # ---------------------------------------------------------------- configuration
 
 
@@ -301,6 +315,7 @@ def test_curves_show_both_samples_and_their_ratio_to_the_reference(make_observab
     )
     assert "simulated again" in svg
     assert "simulated again" not in response_svg(mean | {"floor": None})
+    assert "transverse energy [GeV]" in response_svg(mean | {"x_label": "transverse energy"})
 
 
 def test_energies_of_air_showers_are_in_eev(make_observables: Make) -> None:

@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from data_adapters.datasets import DATASETS
 from data_adapters.events import Events
 from metrics import FAULTS, histograms_for_plots, mean_images, response_against_energy
 from metrics.histograms import event_fractions, plot_edges
 from metrics.judge import Judge
 from metrics.observables import observe
+from metrics.scorecards import SCORECARDS
 
 
 def test_every_observable_at_every_energy(reference: Events, twin: Events, judge: Judge) -> None:
@@ -75,8 +77,17 @@ def test_response_against_energy(reference: Events, twin: Events) -> None:
     mean, resolution = response_against_energy(reference, shifted, twin.response)
     np.testing.assert_allclose(np.array(mean["generated"]) / np.array(mean["floor"]), 1.03, rtol=1e-4)
     np.testing.assert_allclose(resolution["generated"], resolution["floor"], rtol=1e-4)
+    assert (mean["x_label"], mean["y_label"]) == ("incident energy", "Mean of E / E_inc")
     assert resolution["reference"][0] > 3 * resolution["reference"][-1]  # it improves with the energy
     without = response_against_energy(reference, np.zeros_like(shifted))
     assert without[0]["floor"] is None
     assert without[1]["generated"] == [0.0] * 9
     json.dumps(without, allow_nan=False)
+
+
+def test_the_response_of_tracks_is_that_of_their_transverse_energy() -> None:
+    tracks = DATASETS["lhcb-pions-geant4"].split("validation")
+    scorecard = SCORECARDS["lhcb-tracks-v1"]
+    mean, _ = response_against_energy(tracks, tracks.response, scorecard=scorecard)
+    assert mean["x_label"] == "transverse energy of the particles"
+    assert mean["y_label"] == "Mean transverse energy / that of the particles"
