@@ -17,7 +17,7 @@ def record(name: str, value: float, unit: str, *, better: str = "lower", peer: s
 
     Args:
         name: What was measured, in words; the same in every run.
-        better: ``lower`` or ``higher``.
+        better: ``lower``, ``higher``, or ``neither`` of what is a share of a whole.
         peer: For a ratio to something that is not ours, what it is; above 1 we are the better.
     """
     path = os.environ.get(VARIABLE)

@@ -5,7 +5,7 @@
 
 Each runs in a process of its own, whose CPU time and wall time are measured too. Results go to ``bench.json`` in the
 folder of ``--out``; with ``--write`` also to ``docs/bench.json`` and ``docs/benchmarks.md``, which compares with the
-former ones: what became slower by more than ``TOLERANCE`` is marked.
+former ones: what became slower by more than ``TOLERANCE`` is marked. If one fails, the documentation stays as it is.
 """
 
 from __future__ import annotations
@@ -83,29 +83,35 @@ def main() -> None:
     flags.add_argument("--write", type=Path, metavar="DOCS", help="folder of the documentation, to be written again")
     given = flags.parse_args()
     unknown = set(given.only or ()) - {benchmark.script for benchmark in BENCHMARKS}
+    if given.only and given.write:
+        flags.error("--write makes the whole page again; without --only, please")
     if unknown:
         flags.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(b.script for b in BENCHMARKS)}")
     chosen = [b for b in BENCHMARKS if not given.only or b.script in given.only]
-    runs = [run(b, arguments) for b in chosen if (arguments := getattr(b, given.suite)) is not None]
+    todo = [(b, arguments) for b in chosen if (arguments := getattr(b, given.suite)) is not None]
+    runs = []
+    for number, (benchmark, arguments) in enumerate(todo, start=1):
+        print(f"\n{number} of {len(todo)}: {benchmark.what}", flush=True)
+        runs.append(run(benchmark, arguments))
     result = {"suite": given.suite, "environment": environment(), "runs": runs}
     given.out.mkdir(parents=True, exist_ok=True)
     _write(given.out / "bench.json", result)
     print(f"{given.out / 'bench.json'}: {sum(len(each['numbers']) for each in runs)} numbers")
+    failed = [each["command"] for each in runs if each["status"] != 0]
+    if failed:
+        raise SystemExit("failed: " + "; ".join(failed))
     if given.write is not None:
         former = given.write / "bench.json"
         before = json.loads(former.read_text(encoding="utf-8")) if former.is_file() else None
         (given.write / "benchmarks.md").write_text(page(result, before), encoding="utf-8")
         _write(former, result)
-    failed = [each["script"] for each in runs if each["status"] != 0]
-    if failed:
-        raise SystemExit(f"failed: {', '.join(failed)}")
 
 
 def run(benchmark: Benchmark, arguments: str) -> dict[str, Any]:
     """Run a script, pass on what it prints, and gather its numbers."""
     command = [sys.executable, f"benchmarks/{benchmark.script}.py", *_filled(arguments).split()]
     shown = " ".join(["python", *command[1:]])
-    print(f"\n{shown}", flush=True)
+    print(shown, flush=True)
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.jsonl"
@@ -158,21 +164,21 @@ def page(result: dict[str, Any], before: dict[str, Any] | None) -> str:
     ]
     former = _numbers(before) if before else {}
     for each in result["runs"]:
-        lines += [f"## {each['what'].capitalize()}", "", f"    {each['command']}", ""]
+        lines += [f"## {each['what'][0].upper()}{each['what'][1:]}", "", f"    {each['command']}", ""]
         lines += [f"Took {each['wall_s']:.0f} s, {each['cpu_s']:.0f} s of CPU time.", ""]
         if each["numbers"]:
             lines += ["| | value | before | |", "|---|---|---|---|"]
-            lines += [_row(each["script"], number, former) for number in each["numbers"]]
+            lines += [_row(each["what"], number, former) for number in each["numbers"]]
             lines.append("")
     return "\n".join(lines)
 
 
 def _numbers(result: dict[str, Any]) -> dict[tuple[str, str], float]:
-    return {(each["script"], n["name"]): n["value"] for each in result["runs"] for n in each["numbers"]}
+    return {(each["what"], n["name"]): n["value"] for each in result["runs"] for n in each["numbers"]}
 
 
-def _row(script: str, number: dict[str, Any], former: dict[tuple[str, str], float]) -> str:
-    old = former.get((script, number["name"]))
+def _row(what: str, number: dict[str, Any], former: dict[tuple[str, str], float]) -> str:
+    old = former.get((what, number["name"]))
     remark = verdict(number, old)
     if number["peer"] and number["value"] < 1:
         remark = f"{number['peer']} is the better one. {remark}".strip()
@@ -181,8 +187,8 @@ def _row(script: str, number: dict[str, Any], former: dict[tuple[str, str], floa
 
 
 def verdict(number: dict[str, Any], old: float | None) -> str:
-    """Whether a number became worse or better than it was; empty where it is about the same."""
-    if not old or not number["value"]:
+    """Whether a number became worse or better than it was; empty where it is about the same, or neither is better."""
+    if not old or not number["value"] or number["better"] == "neither":
         return ""
     worse = number["value"] / old if number["better"] == "lower" else old / number["value"]
     if worse > 1 + TOLERANCE:

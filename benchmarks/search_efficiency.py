@@ -319,9 +319,14 @@ def at(curve: list[list[float]], times: NDArray[np.float64]) -> NDArray[np.float
     return np.where(index >= 0, np.append(values, np.inf)[index], np.inf)
 
 
+def end_of(pieces: list[dict[str, Any]]) -> float:
+    """CPU seconds until the last evaluation ended, which began within the time of the piece."""
+    return max(max(piece["seconds"], piece["curve"][-1][0]) for piece in pieces)
+
+
 def time_to(pieces: list[dict[str, Any]], value: float) -> float | None:
     """CPU seconds after which the median over seeds is at most a value; None if it never is."""
-    times = np.linspace(0, pieces[0]["seconds"], 2001)
+    times = np.linspace(0, end_of(pieces), 2001)
     middle = np.median([at(piece["curve"], times) for piece in pieces], axis=0)
     reached = np.flatnonzero(middle <= value)
     return float(times[reached[0]]) if len(reached) else None
@@ -383,7 +388,7 @@ def _draw(found: dict[str, list[dict[str, Any]]], file: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     colours = sns.color_palette("colorblind", len(found))
     for colour, (way, pieces) in zip(colours, found.items(), strict=True):
-        times = np.linspace(0, pieces[0]["seconds"], 401)
+        times = np.linspace(0, end_of(pieces), 401)
         values = np.array([at(piece["curve"], times) for piece in pieces])
         values[~np.isfinite(values)] = np.nan
         whole = np.isfinite(values).all(axis=0)

@@ -1,0 +1,55 @@
+"""Pieces of the efficiency study: every way runs, is kept, and is told on the page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import search_efficiency as efficiency
+
+from search.studies import STUDIES
+
+WAYS = ("random", "default")  # Optuna as it is, and what the platform proposes
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Searches that see one evaluation or two each."""
+    folder = tmp_path_factory.mktemp("pieces")
+    for way in WAYS:
+        efficiency.run_piece(STUDIES["atlas-vae"], way, 1, 0.5, folder)
+    return folder
+
+
+def test_a_piece_keeps_curve_trials_and_a_score_on_test(folder: Path) -> None:
+    for way in WAYS:
+        piece = json.loads(efficiency.piece_file(folder, way, 1).read_text(encoding="utf-8"))
+        assert (piece["way"], piece["seed"], piece["seconds"]) == (way, 1, 0.5)
+        assert piece["trials"] == ["preempted"]
+        seconds, values = zip(*piece["curve"], strict=True)
+        assert list(values) == sorted(values, reverse=True)
+        assert seconds[-1] >= 0.5
+        assert piece["test"] > 0
+    assert not list(folder.glob("*.partial"))
+    openings = (folder / "test_openings.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(openings) == len(WAYS)
+
+
+def test_the_page_has_a_row_for_each_way(folder: Path, tmp_path: Path) -> None:
+    efficiency.write_page("atlas-vae", folder, tmp_path)
+    page = (tmp_path / "search_efficiency_atlas-vae.md").read_text(encoding="utf-8")
+    for way in WAYS:
+        assert f"| {efficiency.WAYS[way].title} | 1 |" in page
+    assert (tmp_path / "search_efficiency_atlas-vae.svg").stat().st_size > 1000
+
+
+def test_there_is_no_page_without_the_reference(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="no pieces of random; run them first"):
+        efficiency.write_page("atlas-vae", tmp_path, tmp_path)
+
+
+def test_the_time_to_a_value_is_that_of_the_median_over_seeds() -> None:
+    pieces = [{"seconds": 10.0, "curve": curve} for curve in ([[1.0, 5.0], [4.0, 1.0]], [[2.0, 3.0]], [[6.0, 0.5]])]
+    assert efficiency.time_to(pieces, 3.0) == pytest.approx(4.0, abs=0.01)  # then two of three are there
+    assert efficiency.time_to(pieces, 0.1) is None
