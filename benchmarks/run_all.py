@@ -4,7 +4,7 @@
     python benchmarks/run_all.py --write docs           # make bench
 
 Each runs in a process of its own, whose CPU time and wall time are measured too. Results go to ``bench.json`` in the
-folder of ``--out``; with ``--write`` also to ``docs/bench.json`` and ``docs/benchmarks.md``, which compares with the
+folder of ``--out``; with ``--write`` also to ``docs/performance.json`` and ``docs/performance.md``, which compares with the
 former ones: what became slower by more than ``TOLERANCE`` is marked. If one fails, the documentation stays as it is.
 """
 
@@ -83,27 +83,27 @@ def main() -> None:
     flags.add_argument("--write", type=Path, metavar="DOCS", help="folder of the documentation, to be written again")
     given = flags.parse_args()
     unknown = set(given.only or ()) - {benchmark.script for benchmark in BENCHMARKS}
-    if given.only and given.write:
-        flags.error("--write makes the whole page again; without --only, please")
+    if given.write and (given.only or given.suite != "full"):
+        flags.error("--write makes the whole page again; without --only and --suite quick, please")
     if unknown:
         flags.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(b.script for b in BENCHMARKS)}")
     chosen = [b for b in BENCHMARKS if not given.only or b.script in given.only]
     todo = [(b, arguments) for b in chosen if (arguments := getattr(b, given.suite)) is not None]
-    runs = []
+    runs: list[dict[str, Any]] = []
+    result = {"suite": given.suite, "environment": environment(), "runs": runs}
+    given.out.mkdir(parents=True, exist_ok=True)
     for number, (benchmark, arguments) in enumerate(todo, start=1):
         print(f"\n{number} of {len(todo)}: {benchmark.what}", flush=True)
         runs.append(run(benchmark, arguments))
-    result = {"suite": given.suite, "environment": environment(), "runs": runs}
-    given.out.mkdir(parents=True, exist_ok=True)
-    _write(given.out / "bench.json", result)
+        _write(given.out / "bench.json", result)  # what there is, should it be stopped
     print(f"{given.out / 'bench.json'}: {sum(len(each['numbers']) for each in runs)} numbers")
     failed = [each["command"] for each in runs if each["status"] != 0]
     if failed:
         raise SystemExit("failed: " + "; ".join(failed))
     if given.write is not None:
-        former = given.write / "bench.json"
+        former = given.write / "performance.json"
         before = json.loads(former.read_text(encoding="utf-8")) if former.is_file() else None
-        (given.write / "benchmarks.md").write_text(page(result, before), encoding="utf-8")
+        (given.write / "performance.md").write_text(page(result, before), encoding="utf-8")
         _write(former, result)
 
 
@@ -140,7 +140,7 @@ def _filled(arguments: str) -> str:
 
 
 def environment() -> dict[str, Any]:
-    """Machine, code, time and load."""
+    """Machine, code, time, and the load that was there before."""
     commit, dirty = code_state(ROOT)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -155,7 +155,7 @@ def page(result: dict[str, Any], before: dict[str, Any] | None) -> str:
     lines = [
         "<!-- Made by `make bench`; changes belong into benchmarks/. -->",
         "",
-        "# Benchmarks",
+        "# Performance",
         "",
         f"Made by `make bench` on {machine_words}, commit `{commit[:12]}`, {where['time'][:10]}.",
         "Timing on shared machines is noisy: ratios are of interleaved runs on one machine; medians throughout.",

@@ -82,12 +82,12 @@ def test_a_benchmark_that_fails_leaves_the_page_as_it_was(
     monkeypatch.setattr(run_all, "BENCHMARKS", (failing,))
     docs = tmp_path / "docs"
     docs.mkdir()
-    (docs / "bench.json").write_text("{}", encoding="utf-8")
+    (docs / "performance.json").write_text("{}", encoding="utf-8")
     with pytest.raises(SystemExit, match=r"failed: python benchmarks/gan_iteration\.py --no-such-flag"):
         _main(monkeypatch, "--out", str(tmp_path), "--write", str(docs))
     assert "1 of 1: what fails" in capfd.readouterr().out
-    assert [path.name for path in docs.iterdir()] == ["bench.json"]
-    assert (docs / "bench.json").read_text(encoding="utf-8") == "{}"
+    assert [path.name for path in docs.iterdir()] == ["performance.json"]
+    assert (docs / "performance.json").read_text(encoding="utf-8") == "{}"
     assert json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))["runs"][0]["status"] == 2
 
 
@@ -96,6 +96,7 @@ def test_a_benchmark_that_fails_leaves_the_page_as_it_was(
     [
         (("--only", "gan_iterations"), "no benchmark gan_iterations; there are gan_iteration,"),
         (("--only", "gan_iteration", "--write", "docs"), "--write makes the whole page again"),
+        (("--suite", "quick", "--write", "docs"), "--write makes the whole page again"),
     ],
 )
 def test_wrong_flags_are_refused(
