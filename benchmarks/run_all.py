@@ -4,8 +4,8 @@
     python benchmarks/run_all.py --write docs           # make bench
 
 Each runs in a process of its own, whose CPU time and wall time are measured too. Results go to ``bench.json`` in the
-folder of ``--out``; with ``--write`` also to ``docs/performance.json`` and ``docs/performance.md``, which compares with the
-former ones: what became slower by more than ``TOLERANCE`` is marked. If one fails, the documentation stays as it is.
+folder of ``--out``; with ``--write`` also to ``docs/performance.json`` and ``docs/performance.md``, which compares with
+the former ones: what got slower by more than ``TOLERANCE`` is marked. If one fails, the documentation stays as it is.
 """
 
 from __future__ import annotations
