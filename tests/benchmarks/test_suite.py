@@ -78,12 +78,12 @@ def _main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 def test_a_benchmark_that_fails_leaves_the_page_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    failing = run_all.Benchmark("gan_iteration", "what fails", "--no-such-flag")
+    failing = run_all.Benchmark("leaderboard_pages", "what fails", "--no-such-flag")
     monkeypatch.setattr(run_all, "BENCHMARKS", (failing,))
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "performance.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(SystemExit, match=r"failed: python benchmarks/gan_iteration\.py --no-such-flag"):
+    with pytest.raises(SystemExit, match=r"failed: python benchmarks/leaderboard_pages\.py --no-such-flag"):
         _main(monkeypatch, "--out", str(tmp_path), "--write", str(docs))
     assert "1 of 1: what fails" in capfd.readouterr().out
     assert [path.name for path in docs.iterdir()] == ["performance.json"]
