@@ -158,7 +158,7 @@ def interrupted_trial(setup: TrialSetup) -> list[tuple[int, dict[str, float]]]:
 
 def second_epoch(setup: TrialSetup, kind: str) -> str:
     """How this process sees that the other one fails in the second epoch."""
-    model = model_of(setup, CONFIG, seed=5)
+    model = model_of(setup, 0, CONFIG, seed=5)
     assert isinstance(model, TrainedTogether)
     model.train_epoch()
     model._others[0].__ray_call__.remote(hinder, kind)
