@@ -363,9 +363,7 @@ def _tied(search: Search, rows: Sequence[JsonObject]) -> JsonObject | None:
     candidates = [
         Candidate(row["number"], *fresh.get(row["number"], (row["value"], row["score_error"] or 0.0)))
         for row in rows
-        if row["status"] in ("completed", "pruned")
-        and row["value"] is not None
-        and (row["number"] in fresh or search.objectives.leading == SCORE)
+        if _counts(row) and row["value"] is not None and (row["number"] in fresh or search.objectives.leading == SCORE)
     ]
     leader = min((one for one in candidates if not fresh or one.number in fresh), key=_of_candidate, default=None)
     if leader is None:

@@ -254,6 +254,15 @@ def test_what_was_judged_again_counts_with_its_fresh_value(folder: Path, templat
     assert (tied["fresh_samples"], tied["leader"]["number"]) == (False, 8)
 
 
+def test_the_best_of_a_budget_that_ran_out_leads_although_it_was_cut_short(folder: Path, template: Plan) -> None:
+    some_trials(folder, template)
+    fresh = [{"number": 5, "value": 0.9, "spread": 0.05}, {"number": 6, "value": 1.9, "spread": 0.05}]
+    (folder / "shortlist.json").write_text(json.dumps(fresh))
+    tied = report(folder)["tied"]
+    assert tied is not None
+    assert (tied["leader"]["number"], tied["trials"]) == (5, [5])
+
+
 @pytest.mark.slow
 def test_a_search_of_ten_thousand_trials_has_a_page_of_bounded_size(
     tmp_path: Path, folder: Path, template: Plan
