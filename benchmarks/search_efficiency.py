@@ -220,6 +220,8 @@ def run_piece(study: Study, name: str, seed: int, seconds: float, folder: Path) 
             "seed": seed,
             "seconds": seconds,
             "trials": piece.statuses,
+            "configurations": piece.configurations,
+            "histories": piece.histories,
             "curve": piece.curve,
             "test": piece.test_score(plan.dataset, plan.scorecard, folder / "test_openings.jsonl"),
             "machine": machine(),
@@ -237,6 +239,7 @@ class Piece:
     Attributes:
         curve: (CPU seconds, best value so far), a point for each improvement.
         statuses: How the trials ended; the last one may have been cut short.
+        configurations, histories: Of each trial, and its scores: (epoch, value).
     """
 
     def __init__(self, way: Way, plan: Plan, seed: int, seconds: float) -> None:
@@ -245,6 +248,8 @@ class Piece:
         self.proposals = way.proposals(plan.space, seed, plan.folder)
         self.curve: list[tuple[float, float]] = []
         self.statuses: list[Status] = []
+        self.configurations: list[Config] = []
+        self.histories: list[list[tuple[int, float]]] = []
         self.best_folder: Path | None = None
         self._began = time.process_time()
 
@@ -258,6 +263,8 @@ class Piece:
         while self.used < self.seconds:
             number = len(self.statuses)
             config = self.proposals.ask(number)
+            self.configurations.append(config)
+            self.histories.append([])
             status = self._trial(number, config)
             self.statuses.append(status)
             if status != "preempted":
@@ -271,7 +278,8 @@ class Piece:
         try:
             run = TrialRun(self.setup, number, config, derive_seed(self.seed, "trial", number))
             while not run.finished:
-                run.advance()
+                evaluation = run.advance()
+                self.histories[-1].append((evaluation.epoch, evaluation.score))
                 newest = running_medians(run.history, self.setup.objectives.leading)[-1]
                 self._note(newest, run.folder)
                 if self.used >= self.seconds:

@@ -29,6 +29,8 @@ def test_a_piece_keeps_curve_trials_and_a_score_on_test(folder: Path) -> None:
     assert list(values) == sorted(values, reverse=True)
     assert seconds[-1] >= 0.5
     assert piece["test"] > 0
+    assert [epoch for epoch, _ in piece["histories"][0]] == [20 * (1 + index) for index in range(len(seconds))]
+    assert set(piece["configurations"][0]) >= {"latent_dim", "learning_rate"}
     assert not list(folder.glob("*.partial"))
     assert len((folder / "test_openings.jsonl").read_text(encoding="utf-8").splitlines()) == 1
 
