@@ -83,7 +83,7 @@ class Chaos:
         return [self.kill_a_worker] * 6 + others
 
     def rage(self, seconds: float) -> None:
-        """Let something happen every few seconds."""
+        """Let something happen every few seconds; first what has not happened yet."""
         happenings = self.happenings
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -91,7 +91,8 @@ class Chaos:
             if self.search.poll() is not None:
                 self.note_the_end()
                 self.search = self.start(1000)
-            happening = self.random.choice(happenings)
+            new = [happening for happening in happenings if happening.__name__ not in self.events]
+            happening = self.random.choice(new or happenings)
             if happening():
                 self.events[happening.__name__] += 1
 
