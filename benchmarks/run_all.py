@@ -48,7 +48,9 @@ BENCHMARKS = (
     Benchmark("clic_3dgan_step", "a training step of 3DGAN, against plain layers", "", None),
     Benchmark("data_parallel", "a mini-batch of 3DGAN in two processes", "--processes 2", None),
     Benchmark("trial_overhead", "what the platform costs per trial", "--trials 200", "--trials 30"),
+    Benchmark("trial_overhead", "what the platform costs per trial of a thousand", "--trials 1000", None),
     Benchmark("overhead_peers", "a trial here, in bare Ray Tune and in Optuna alone", "--trials 200", None),
+    Benchmark("overhead_peers", "the same, of a thousand trials", "--trials 1000", None),
     Benchmark(
         "profile_search", "where the time of an ATLAS GAN trial goes", "trial atlas-gan", "trial atlas-gan --epochs 25"
     ),
@@ -60,7 +62,7 @@ BENCHMARKS = (
         None,
     ),
     Benchmark("search_scale", "what grows with the number of trials", "", "--trials 100 1000"),
-    Benchmark("mlflow_latency", "MLflow's time for the records of a search", "--trials 3000", "--trials 200"),
+    Benchmark("mlflow_latency", "MLflow's time for the records of a search", "--trials 10000", "--trials 200"),
     Benchmark("atlas_scorecard", "judging 10 000 photons", "", ""),
     Benchmark("clic_scorecard", "judging 1 000 electrons", "", None),
     Benchmark("reading", "showers a second from files, against plain h5py", "--repeats 7", "--events 1000 --repeats 3"),
