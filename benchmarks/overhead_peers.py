@@ -50,6 +50,7 @@ def main() -> None:
     for _ in range(given.rounds):
         for way in WAYS:
             trials = given.new_actors if way == NEW_ACTORS else given.trials
+            print(f"{trials} trials, {way} …", flush=True)
             found[way].append(median(_warm(_apart(way, trials))))
     ours = median(found[PLATFORM])
     for way, times in found.items():
@@ -62,7 +63,9 @@ def main() -> None:
 def _apart(way: str, trials: int) -> list[float]:
     """Times at which trials ended in a process of its own [s]."""
     command = [sys.executable, __file__, "--one", way, "--trials", str(trials)]
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    answer = subprocess.run(command, check=False, capture_output=True, text=True)
+    if answer.returncode:
+        raise SystemExit(f"{way} failed:\n{answer.stderr[-4000:]}")  # else it is Ray's line for every checkpoint
     times: list[float] = json.loads(answer.stdout.splitlines()[-1])
     return times
 
