@@ -39,7 +39,7 @@ def main() -> None:
             f"{row['times_alone']:5.2f} times as many as one by one"
         )
     for row in rows:
-        name = f"{row['members']} trainings together, against one by one"
+        name = f"{row['members']:g} together, against one by one"
         record(name, row["times_alone"], "times", better="higher", peer="training one by one")
     print(json.dumps({"device": given.device, "machine": machine(), "units": given.units, "rows": rows}))
 
