@@ -49,7 +49,7 @@ BENCHMARKS = (
     Benchmark("data_parallel", "a mini-batch of 3DGAN in two processes", "--processes 2", None),
     Benchmark("trial_overhead", "what the platform costs per trial", "--trials 200", "--trials 30"),
     Benchmark("trial_overhead", "what the platform costs per trial of a thousand", "--trials 1000", None),
-    Benchmark("overhead_peers", "a trial here, in bare Ray Tune and in Optuna alone", "--trials 200", None),
+    Benchmark("overhead_peers", "a trial here, in bare Ray Tune and in Optuna alone", "--trials 200 --rounds 3", None),
     Benchmark("overhead_peers", "the same, of a thousand trials", "--trials 1000", None),
     Benchmark(
         "profile_search", "where the time of an ATLAS GAN trial goes", "trial atlas-gan", "trial atlas-gan --epochs 25"
@@ -160,7 +160,7 @@ def page(result: dict[str, Any], before: dict[str, Any] | None) -> str:
         "# Performance",
         "",
         f"Made by `make bench` on {machine_words}, commit `{commit[:12]}`, {where['time'][:10]}.",
-        "Timing on shared machines is noisy: ratios are of interleaved runs on one machine; medians throughout.",
+        "Timing on shared machines is noisy: ratios are of runs on one machine, interleaved or one after the other; medians throughout.",
         "A ratio to a peer above 1 says that this project is the faster one, below 1 that the peer is.",
         "",
     ]
