@@ -160,7 +160,8 @@ def page(result: dict[str, Any], before: dict[str, Any] | None) -> str:
         "# Performance",
         "",
         f"Made by `make bench` on {machine_words}, commit `{commit[:12]}`, {where['time'][:10]}.",
-        "Timing on shared machines is noisy: ratios are of runs on one machine, interleaved or one after the other; medians throughout.",
+        "Timing on shared machines is noisy: ratios are of runs on one machine, interleaved or one after the other; "
+        "medians throughout.",
         "A ratio to a peer above 1 says that this project is the faster one, below 1 that the peer is.",
         "",
     ]

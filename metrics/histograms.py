@@ -281,10 +281,11 @@ def response_curves(
 
 
 def _mean_label(detector: Detector) -> str:
-    """E / E_inc where that is what is divided, else the words for it, with the unit of the ratio."""
+    """What is divided by what: short where the units are the same, else with the unit of the ratio."""
     energy = detector.energy_condition
-    alike = energy is None or (energy.name == INCIDENT_ENERGY and energy.unit == detector.unit)
-    return "Mean of E / E_inc" if alike else f"Mean {over_energy(detector)}"
+    if energy is None or (energy.name == INCIDENT_ENERGY and energy.unit == detector.unit):
+        return "Mean of E / E_inc"
+    return "Mean, cells / particles" if energy.unit == detector.unit else f"Mean {over_energy(detector)}"
 
 
 def _response_curves(response: NDArray[np.float64], number: NDArray[np.intp]) -> tuple[Curve, Curve]:

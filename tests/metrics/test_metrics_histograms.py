@@ -90,4 +90,4 @@ def test_the_response_of_tracks_is_that_of_their_transverse_energy() -> None:
     scorecard = SCORECARDS["lhcb-tracks-v1"]
     mean, _ = response_against_energy(tracks, tracks.response, scorecard=scorecard)
     assert mean["x_label"] == "transverse energy of the particles"
-    assert mean["y_label"] == "Mean transverse energy / that of the particles"
+    assert mean["y_label"] == "Mean, cells / particles"
