@@ -31,6 +31,7 @@ import optuna
 import torch
 from numpy.typing import NDArray
 from optuna.trial import TrialState
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 from rich.progress import track
 
 from data_adapters.datasets import Dataset
@@ -45,14 +46,15 @@ from search.engine.ledger import Ledger, Status, TrialEnd
 from search.engine.plan import Options, Plan, make_plan
 from search.engine.runner import trial_end
 from search.engine.sampler import Budget, LedgerSearch, grid_order
-from search.engine.scheduler import EPOCH, MEDIAN, MedianHalving
+from search.engine.scheduler import EPOCH, OBJECTIVE, MedianHalving
 from search.engine.study import Study, derive_seed
-from search.engine.trial import TrialRun, running_medians
+from search.engine.trial import TrialRun
 from search.spaces import Space
 from search.studies import STUDIES
 
 BEST_OF = "best validation score (running median)"
 Config = dict[str, Any]
+STOP = TrialScheduler.STOP
 
 
 class Proposals(Protocol):
@@ -133,7 +135,18 @@ class Way:
 
     title: str
     proposals: Callable[[Space, int, Path], Proposals]
-    halving: bool
+    pruner: Callable[[Plan], TrialScheduler] | None
+
+
+def _asha(plan: Plan) -> TrialScheduler:
+    """Ray Tune's, at the rungs that are usual: a ninth, a third."""
+    first = max(plan.evaluate_every, plan.epochs // 9)
+    return AsyncHyperBandScheduler(EPOCH, OBJECTIVE, "min", max_t=plan.epochs, grace_period=first, reduction_factor=3)
+
+
+def _halving(plan: Plan) -> TrialScheduler:
+    """That of every search."""
+    return MedianHalving(plan.epochs, plan.first_rung, plan.study.reduction_factor, [])
 
 
 def _tpe(seed: int) -> optuna.samplers.BaseSampler:
@@ -145,16 +158,16 @@ def _gp(seed: int) -> optuna.samplers.BaseSampler:
 
 
 WAYS = {
-    "grid": Way("the paper's grid", lambda space, seed, _: Grid(space, seed), halving=False),
-    "random": Way("random", lambda space, seed, _: Alone(space, optuna.samplers.RandomSampler(seed)), halving=False),
-    "tpe": Way("TPE", lambda space, seed, _: Alone(space, _tpe(seed)), halving=False),
-    "tpe-asha": Way("TPE, halving", lambda space, seed, _: Alone(space, _tpe(seed)), halving=True),
-    "paper-tpe": Way("TPE from the paper's optimum", OfThePlatform, halving=False),
-    "default": Way("TPE from the paper's optimum, halving (default)", OfThePlatform, halving=True),
+    "grid": Way("the paper's grid", lambda space, seed, _: Grid(space, seed), None),
+    "random": Way("random", lambda space, seed, _: Alone(space, optuna.samplers.RandomSampler(seed)), None),
+    "tpe": Way("TPE", lambda space, seed, _: Alone(space, _tpe(seed)), None),
+    "tpe-asha": Way("TPE, ASHA", lambda space, seed, _: Alone(space, _tpe(seed)), _asha),
+    "paper-tpe": Way("TPE from the paper's optimum", OfThePlatform, None),
+    "default": Way("TPE from the paper's optimum, halving (default)", OfThePlatform, _halving),
     "paper-gp": Way(
         "GP from the paper's optimum, halving",
         lambda space, seed, folder: OfThePlatform(space, seed, folder, _gp(seed)),
-        halving=True,
+        _halving,
     ),
 }
 REFERENCE, DEFAULT = "random", "default"
@@ -244,7 +257,7 @@ class Piece:
 
     def __init__(self, way: Way, plan: Plan, seed: int, seconds: float) -> None:
         self.way, self.setup, self.seed, self.seconds = way, plan.setup, seed, seconds
-        self.halving = MedianHalving(plan.epochs, plan.first_rung, plan.study.reduction_factor, [])
+        self.pruner = FIFOScheduler() if way.pruner is None else way.pruner(plan)
         self.proposals = way.proposals(plan.space, seed, plan.folder)
         self.curve: list[tuple[float, float]] = []
         self.statuses: list[Status] = []
@@ -273,20 +286,19 @@ class Piece:
 
     def _trial(self, number: int, config: Config) -> Status:
         trial: Any = SimpleNamespace(trial_id=str(number))
-        controller: Any = None  # ASHA does not look at it
-        self.halving.on_trial_add(controller, trial)
+        controller: Any = None  # pruners do not look at it
+        self.pruner.on_trial_add(controller, trial)
         try:
             run = TrialRun(self.setup, number, config, derive_seed(self.seed, "trial", number))
             while not run.finished:
                 evaluation = run.advance()
                 self.histories[-1].append((evaluation.epoch, evaluation.score))
-                newest = running_medians(run.history, self.setup.objectives.leading)[-1]
-                self._note(newest, run.folder)
+                assert run.objective is not None, "it has just been evaluated"
+                self._note(run.objective, run.folder)
                 if self.used >= self.seconds:
                     return "preempted"
-                result = {EPOCH: run.model.epoch, MEDIAN: newest}
-                stop = self.halving.on_trial_result(controller, trial, result) == MedianHalving.STOP
-                if stop and self.way.halving and not run.finished:
+                result = {EPOCH: run.model.epoch, OBJECTIVE: run.objective}
+                if self.pruner.on_trial_result(controller, trial, result) == STOP and not run.finished:
                     return "pruned"
         except TrainingDiverged:
             return "diverged"

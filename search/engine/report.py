@@ -225,7 +225,10 @@ def _pruner(search: Search) -> JsonObject | None:
         epoch *= search.study.reduction_factor
     if not rungs:
         return None
-    name = "asynchronous successive halving (ASHA) on the running median of three evaluations"
+    name = (
+        "successive halving at every evaluation (between rungs in proportion), "
+        "on the lowest running median of three evaluations"
+    )
     return {"name": name, "reduction_factor": search.study.reduction_factor, "rungs": rungs}
 
 

@@ -24,7 +24,7 @@ from search.spaces import Space
 
 OBJECTIVE = "objective"
 STARTUP_TRIALS = 6
-KEPT = 0.7  # probability with which a startup trial keeps a value of the paper's optimum
+KEPT = 0.5  # probability with which a startup trial keeps a value of the paper's optimum
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,9 @@ class LedgerSearch(OptunaSearch):
 
     Trial 0 is the space's default (the paper's optimum). Trials that an interrupted search left
     behind come next, then what Optuna proposes, or the next point of the paper's grid. TPE's first
-    trials keep most values of the paper's optimum, because it is the best that is known, but for those
-    that depend on the budget, such as the learning rate: these are drawn anew. Ended trials
+    trials keep half of the values of the paper's optimum, because it is the best that is known, but for those
+    that depend on the budget, such as the learning rate, and those that the paper does not settle: these are
+    drawn anew. Ended trials
     are told to Optuna under the state that they ended in: a stopped one as pruned with its
     running medians, a diverged one as pruned without any (so that it counts as worst, and never
     as a score), a failed one as failed.
@@ -177,7 +178,7 @@ class LedgerSearch(OptunaSearch):
         """What a startup trial takes over from the paper's optimum, by Optuna's names."""
         random = Random(derive_seed(self._study_seed, "startup", number))  # noqa: S311 -- no secret
         space = self._hyperparameters
-        candidates = [parameter for parameter in space.parameters if not parameter.by_budget]
+        candidates = [parameter for parameter in space.parameters if not parameter.drawn_anew]
         kept = {parameter.name for parameter in candidates if random.random() < KEPT}
         return {name: value for name, (value, _) in space.optuna_parameters(space.default).items() if name in kept}
 

@@ -57,7 +57,7 @@ class Study:
     Attributes:
         budget_label: What a number of epochs is in the paper's terms; ``{epochs}`` stands for it.
         laptop, paper: Presets without and with a GPU.
-        reduction_factor: Of each rung, one trial in so many goes on (ASHA).
+        reduction_factor: Of each rung, one trial in so many goes on (successive halving).
         first_rung: Share of the epochs after which a trial can first be stopped.
         final_seeds: Trainings from scratch of the champion and of the paper's configuration.
         checkpoint_rule: Which state of a final training is judged; fixed before it starts.
@@ -75,8 +75,8 @@ class Study:
     laptop: Preset
     paper: Preset
     sampler: SamplerName = "tpe"
-    reduction_factor: int = 3
-    first_rung: float = 1 / 9
+    reduction_factor: int = 2
+    first_rung: float = 1 / 5
     final_seeds: int = 3
     checkpoint_rule: CheckpointRule = "best_validation"
     seed: int = 1

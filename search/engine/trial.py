@@ -40,7 +40,7 @@ from search.engine.data_parallel import ProcessLost, TrainedTogether
 from search.engine.group_member import GroupMember, actor_name
 from search.engine.ledger import Status
 from search.engine.objectives import GENERATION_TIME, SCORE, SCORE_ALONE, Objectives
-from search.engine.scheduler import MEDIAN, MEDIAN_WINDOW
+from search.engine.scheduler import MEDIAN_WINDOW
 from search.engine.study import derive_seed
 
 EPOCHS_TIMED = 3
@@ -409,8 +409,7 @@ class TrialTrainable(tune.Trainable):
         if self._run.finished:
             reported = self._run.reported()
             self._run.stop()
-        newest = running_medians(self._run.history, self._setup.objectives.leading)[-1]
-        return {**self._state(), **asdict(evaluation), MEDIAN: newest, "reported": reported, "done": self._run.finished}
+        return {**self._state(), **asdict(evaluation), "reported": reported, "done": self._run.finished}
 
     def cleanup(self) -> None:
         self._stop()

@@ -22,11 +22,12 @@ INITIALIZERS = (
     "glorot_normal",
 )
 _choice = partial(choice, TABLE)
+_inferred = partial(_choice, drawn_anew=True)
 
 
 def _weight(name: str, title: str, default: float, low: float, high: float, log: bool, note: str = "") -> Parameter:
     branch = Branch(Real(low, high, log=log), (low, default, high))
-    return Parameter(name, title, default, (branch,), TABLE, note, by_budget=name in DRAWN_ANEW)
+    return Parameter(name, title, default, (branch,), TABLE, note, drawn_anew=name in DRAWN_ANEW)
 
 
 def _units(layer: int, low: int, default: int, high: int) -> Parameter:
@@ -63,9 +64,9 @@ SPACE = Space(
         _units(2, 120, 150, 180),
         _units(3, 80, 100, 120),
         _units(4, 10, 50, 80),
-        _choice("activation", "Activation", "selu", ("elu", "relu", "selu", "leaky_relu", "prelu"), INFERRED),
-        _choice("kernel_initializer", "Kernel initialiser", "variance_scaling", INITIALIZERS, INFERRED),
-        _choice("bias_initializer", "Bias initialiser", "ones", INITIALIZERS, f"{INFERRED}. {SAME_FOR_VECTORS}"),
+        _inferred("activation", "Activation", "selu", ("elu", "relu", "selu", "leaky_relu", "prelu"), INFERRED),
+        _inferred("kernel_initializer", "Kernel initialiser", "variance_scaling", INITIALIZERS, INFERRED),
+        _inferred("bias_initializer", "Bias initialiser", "ones", INITIALIZERS, f"{INFERRED}. {SAME_FOR_VECTORS}"),
         _choice("optimizer", "Optimiser", "rmsprop", ("rmsprop", "adam", "adagrad", "adadelta", "nadam")),
         Parameter(
             "learning_rate",
@@ -73,8 +74,8 @@ SPACE = Space(
             1e-4,
             (Branch(Real(1e-6, 1e-2, log=True), (1e-2, 1e-4, 1e-6)),),
             TABLE,
-            by_budget=True,
+            drawn_anew=True,
         ),
-        _choice("batch_size", "Mini-batch size", 100, (50, 100, 150, 1000), INFERRED),
+        _inferred("batch_size", "Mini-batch size", 100, (50, 100, 150, 1000), INFERRED),
     ),
 )

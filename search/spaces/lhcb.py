@@ -134,5 +134,5 @@ def _learning_rate(network: str, defaults: Defaults, published: tuple[float, ...
     name = f"{network}_learning_rate"
     branch = Branch(LEARNING_RATES, published)
     return Parameter(
-        name, f"Learning rate of the {network}", defaults[name], (branch,), APPENDIX_B, SHORT, by_budget=True
+        name, f"Learning rate of the {network}", defaults[name], (branch,), APPENDIX_B, SHORT, drawn_anew=True
     )

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +35,7 @@ from search.engine.pareto import pareto_record, pareto_set, pareto_table
 from search.engine.plan import Options, Plan, begin, check_identity, make_plan, new_folder, recorded_options
 from search.engine.runner import best_trials, tracked_metrics, trial_end
 from search.engine.sampler import Budget, LedgerSearch
-from search.engine.scheduler import EPOCH, MEDIAN, MedianHalving
+from search.engine.scheduler import EPOCH, OBJECTIVE, MedianHalving
 from search.engine.study import StudyError
 from search.engine.trial import (
     Evaluation,
@@ -337,8 +338,7 @@ class TestPruner:
         earlier = [TrialEnd(0, "completed", plan.epochs, 1.0, history=[(epoch, 1.0) for epoch in range(1, 91)])]
         scheduler = MedianHalving(plan.epochs, plan.first_rung, plan.study.reduction_factor, earlier)
         trial: Any = SimpleNamespace(trial_id="worse")
-        scheduler.on_trial_add(None, trial)
-        return [scheduler.on_trial_result(None, trial, {EPOCH: epoch, MEDIAN: 9.0}) for epoch in range(1, 91)]
+        return [scheduler.on_trial_result(None, trial, {EPOCH: epoch, OBJECTIVE: 9.0}) for epoch in range(1, 91)]
 
     def test_one_objective_stops_trials_early(self, tmp_path: Path) -> None:
         assert "STOP" in self.decisions(plan_of(tmp_path, "bmre", epochs=90))[:10]
@@ -369,7 +369,7 @@ class TestTrial:
         seen = [actor.step() for _ in range(5)]
         history = read_history(for_bmre.folder(0))
         expected = running_medians(history, "bmre")
-        assert [result[MEDIAN] for result in seen] == expected
+        assert [result[OBJECTIVE] for result in seen] == list(accumulate(expected, min))
         assert expected != running_medians(history, "score")
         end = trial_end(for_bmre.folder(0), 0, "completed", 1.0, "", for_bmre.objectives)
         assert end.objective == seen[-1]["objective"] == min(expected)
