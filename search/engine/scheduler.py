@@ -37,7 +37,7 @@ class MedianHalving(FIFOScheduler):
     """
 
     def __init__(self, epochs: int, first_rung: int, reduction_factor: int, earlier: list[TrialEnd]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._epochs, self._first_rung, self._reduction_factor = epochs, max(1, first_rung), reduction_factor
         self._reached: defaultdict[int, list[float]] = defaultdict(list)  # epoch -> objectives, the best one first
         self._arrived: set[str] = set()
