@@ -6,6 +6,9 @@
 A piece is one way with one seed and so many CPU minutes on one thread: proposals, training, evaluations, everything but
 the start of the process. What a trial has reached is the lowest median of three scores in a row, as in every search.
 Pieces are files; those that are there are not run again. At its end a piece judges its best checkpoint on test.
+
+One way learns from an earlier search: of the same model on other showers of the same detector, with half of the CPU
+time, once for all seeds.
 """
 
 from __future__ import annotations
@@ -18,9 +21,9 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
@@ -34,7 +37,7 @@ from optuna.trial import TrialState
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 from rich.progress import track
 
-from data_adapters.datasets import Dataset
+from data_adapters.datasets import DATASETS, Dataset
 from data_adapters.sealed_test import open_test_split
 from leaderboard.provenance import code_state, machine
 from leaderboard.text import significant
@@ -42,11 +45,12 @@ from metrics.judge import Judge
 from metrics.scorecard import Scorecard
 from models.base import TrainingDiverged
 from models.checkpoint import load_generator
-from search.engine.ledger import Ledger, Status, TrialEnd
+from search.engine.earlier import best_configurations
+from search.engine.ledger import Ledger, Status, TrialEnd, TrialStart
 from search.engine.plan import Options, Plan, make_plan
 from search.engine.runner import trial_end
 from search.engine.sampler import Budget, LedgerSearch, grid_order
-from search.engine.scheduler import EPOCH, OBJECTIVE, MedianHalving
+from search.engine.scheduler import EPOCH, MEDIAN_WINDOW, OBJECTIVE, MedianHalving
 from search.engine.study import Study, derive_seed
 from search.engine.trial import TrialRun
 from search.spaces import Space
@@ -107,13 +111,23 @@ class Grid:
 
 
 class OfThePlatform:
-    """What a search proposes; perhaps with another sampler in place of TPE after the first trials."""
+    """What a search proposes.
+
+    Args:
+        sampler: In place of TPE, after the first trials.
+        first_trials: Tried after the paper's optimum.
+    """
 
     def __init__(
-        self, space: Space, seed: int, folder: Path, sampler: optuna.samplers.BaseSampler | None = None
+        self,
+        space: Space,
+        seed: int,
+        folder: Path,
+        sampler: optuna.samplers.BaseSampler | None = None,
+        first_trials: Sequence[Config] = (),
     ) -> None:
         self.ledger = Ledger(folder / "ledger.jsonl")
-        self.search = LedgerSearch(space, self.ledger, Budget(None), "tpe", seed)
+        self.search = LedgerSearch(space, self.ledger, Budget(None), "tpe", seed, first_trials=first_trials)
         if sampler is not None:
             self.search.optuna_study.sampler = sampler
 
@@ -164,13 +178,15 @@ WAYS = {
     "tpe-asha": Way("TPE, ASHA", lambda space, seed, _: Alone(space, _tpe(seed)), _asha),
     "paper-tpe": Way("TPE from the paper's optimum", OfThePlatform, None),
     "default": Way("TPE from the paper's optimum, halving (default)", OfThePlatform, _halving),
+    "learned": Way("default, after a search on another sample", OfThePlatform, _halving),
     "paper-gp": Way(
         "GP from the paper's optimum, halving",
         lambda space, seed, folder: OfThePlatform(space, seed, folder, _gp(seed)),
         _halving,
     ),
 }
-REFERENCE, DEFAULT = "random", "default"
+REFERENCE, DEFAULT, LEARNED = "random", "default", "learned"
+EARLIER = "earlier"  # the piece that ``LEARNED`` learns from
 
 
 def main() -> None:
@@ -192,6 +208,8 @@ def main() -> None:
     if given.write:
         write_page(given.study, folder, given.write)
         return
+    if LEARNED in given.ways and not piece_file(folder, EARLIER, 1).exists():
+        _apart(given, EARLIER, 1)
     missing = [
         (way, seed)
         for seed in range(1, given.seeds + 1)  # all ways with a seed before the next one
@@ -224,9 +242,11 @@ def run_piece(study: Study, name: str, seed: int, seconds: float, folder: Path) 
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        plan = make_plan(study, Options(), Path(scratch), Path(scratch) / "001", None)
+        options = Options(data=str(DATASETS[study.dataset].independent)) if name == EARLIER else Options()
+        plan = make_plan(study, options, Path(scratch), Path(scratch) / "001", None)
         plan.folder.mkdir()
-        piece = Piece(WAYS[name], plan, seed, seconds)
+        seconds = seconds / 2 if name == EARLIER else seconds
+        piece = Piece(_way(name, folder), plan, seed, seconds)
         piece.run()
         result = {
             "way": name,
@@ -244,6 +264,33 @@ def run_piece(study: Study, name: str, seed: int, seconds: float, folder: Path) 
     partial = file.with_suffix(".partial")
     partial.write_text(json.dumps(result) + "\n", encoding="utf-8")
     partial.rename(file)
+
+
+def _way(name: str, folder: Path) -> Way:
+    if name == EARLIER:
+        return WAYS[DEFAULT]
+    if name != LEARNED:
+        return WAYS[name]
+    earlier = json.loads(piece_file(folder, EARLIER, 1).read_text(encoding="utf-8"))
+
+    def proposals(space: Space, seed: int, own: Path) -> Proposals:
+        first = best_configurations(ledger_of(earlier, own / "earlier.jsonl"), space)
+        return OfThePlatform(space, seed, own, first_trials=first)
+
+    return replace(WAYS[name], proposals=proposals)
+
+
+def ledger_of(piece: dict[str, Any], path: Path) -> Ledger:
+    """The trials of a piece as a search would have recorded them."""
+    ledger = Ledger(path)
+    trials = zip(piece["configurations"], piece["histories"], piece["trials"], strict=True)
+    for number, (config, history, status) in enumerate(trials):
+        ledger.record_start(TrialStart(number, config, seed=number))
+        scores = [score for _, score in history]
+        medians = [median(scores[max(0, end - MEDIAN_WINDOW) : end]) for end in range(1, len(scores) + 1)]
+        epochs = history[-1][0] if history else 0
+        ledger.record_end(TrialEnd(number, status, epochs, 0.0, objective=min(medians, default=None)))
+    return ledger
 
 
 class Piece:

@@ -133,6 +133,7 @@ def _plan(candidate: Candidate, given: argparse.Namespace) -> Plan:
     changes = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     options = replace(
         candidate.options,
+        learn_from=None,  # one configuration is trained; nothing is searched
         seeds=given.seeds,
         cpus_per_trial=given.cpus_per_trial,
         gpus_per_trial=given.gpus_per_trial,

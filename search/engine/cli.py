@@ -58,6 +58,8 @@ def parser(study: Study) -> argparse.ArgumentParser:
     add("--fix", action="append", default=[], metavar="NAME=VALUE", help="hold a hyperparameter (repeatable)")
     add("--data", metavar="FILE", help="own full-simulation file, folder, description (TOML), or a dataset's name")
     add("--twin", metavar="FILE", help="the same particles simulated again, for the floor of the metrics")
+    learn = "earlier search of this model, perhaps on other data, whose best configurations are tried first"
+    add("--learn-from", metavar="FOLDER", help=learn)
     if study.built_on is not None:
         base = f"trained {study.built_on.model} to build on, a checkpoint's folder (default: train one first)"
         add("--base", metavar="FOLDER", help=base)
@@ -154,7 +156,7 @@ def _folder(study: Study, given: argparse.Namespace) -> Path | None:
 def _options(given: argparse.Namespace) -> Options:
     names = (
         "preset", "trials", "hours", "device_hours", "epochs", "seeds", "seed", "sampler", "objective", "data", "twin",
-        "cache", "cpus_per_trial", "gpus_per_trial", "processes_per_trial", "group_size", "concurrent",
+        "cache", "learn_from", "cpus_per_trial", "gpus_per_trial", "processes_per_trial", "group_size", "concurrent",
         "wait_minutes", "checkpoint_gb", "no_compile",
     )  # fmt: skip
     chosen = {name: getattr(given, name) for name in names}

@@ -10,7 +10,7 @@ import shlex
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -30,7 +30,8 @@ from models.groups import GROUPINGS
 from models.storage import hash_of
 from search.engine.checkpoint_budget import RESERVE_BYTES
 from search.engine.code_identity import changes, code_identity
-from search.engine.ledger import Ledger
+from search.engine.earlier import Config, best_configurations
+from search.engine.ledger import Ledger, ledger_as_it_is
 from search.engine.objectives import GENERATION_TIME, SCORE, SCORE_ALONE, Objectives, objectives_named
 from search.engine.resources import Request, largest_request, request_for
 from search.engine.storage_check import network_file_system, refuse_password, refuse_sqlite_on_network
@@ -46,7 +47,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Options:
     """What may be asked for; None means that the study decides.
 
-    ``fix`` holds hyperparameters at a value, ``objective`` names what is minimised. Budgets are in trials, in hours for
+    ``fix`` holds hyperparameters at a value, ``objective`` names what is minimised, ``learn_from`` is the folder of an
+    earlier search whose best configurations are tried first. Budgets are in trials, in hours for
     everything, or in device-hours (hours times the devices that work at the same time). CPUs and GPUs are those of each
     process of a trial, or of a group of trials.
     """
@@ -65,6 +67,7 @@ class Options:
     twin: str | None = None
     cache: str | None = None
     base: str | None = None
+    learn_from: str | None = None
     cpus_per_trial: int = 1
     gpus_per_trial: float = 0.0
     processes_per_trial: int = 1
@@ -117,6 +120,7 @@ class Plan:
     board: Path
     tracking_uri: str
     base: Path | None = None
+    first_trials: Sequence[Config] = ()
     session: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
@@ -309,6 +313,8 @@ def command_flags(options: Options, objectives: Objectives) -> str:
         f"--{name.replace('_', '-')} {getattr(options, name)}" for name in names if getattr(options, name) is not None
     ]
     flags += [f"--fix {name}={value}" for name, value in options.fix.items()]
+    if options.learn_from is not None:
+        flags.append(f"--learn-from {'/'.join(Path(options.learn_from).parts[-2:])}")
     return (" ".join(flags) + _objective_flag(objectives)).strip()
 
 
@@ -336,6 +342,7 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
     check_readable(dataset)  # a damaged file must be noticed now, and not by every worker
     objectives = objectives_named(options.objective, scorecard_for(dataset, preset.scorecard or study.scorecard))
     _check_group(study, options, objectives)
+    first_trials = _first_trials(study, options, space, folder)
     tracking_uri = tracking_uri or recorded_tracking_uri(folder) or local_tracking_uri(output)
     refuse_password(tracking_uri)
     refuse_sqlite_on_network(tracking_uri)
@@ -352,7 +359,25 @@ def make_plan(study: Study, options: Options, output: Path, folder: Path, tracki
         board=output / "leaderboard",
         tracking_uri=tracking_uri,
         base=base,
+        first_trials=first_trials,
     )
+
+
+def _first_trials(study: Study, options: Options, space: Space, folder: Path) -> list[Config]:
+    """What comes after the paper's optimum, of a search that begins or of one that goes on.
+
+    Raises: StudyError if nothing can be learned from that earlier search.
+    """
+    if options.learn_from is None:
+        return []
+    if (folder / "study.json").exists():
+        recorded: list[Config] = _record(folder)["first_trials"]
+        return recorded
+    earlier = Path(options.learn_from)
+    model = _record(earlier)["identity"]["model"]
+    if model != study.model:
+        raise StudyError(f"--learn-from {earlier} was a search of {model}; this one searches {study.model}")
+    return best_configurations(ledger_as_it_is(earlier / "ledger.jsonl"), space)
 
 
 def _base(study: Study, options: Options) -> Path | None:
@@ -398,6 +423,8 @@ def _check_group(study: Study, options: Options, objectives: Objectives) -> None
         raise StudyError(f"{given}: a trial is trained with others or by several processes, not both")
     if (options.sampler or study.sampler) == "grid":
         raise StudyError(f"{given}: the points of a grid have architectures of their own; take another --sampler")
+    if options.learn_from is not None:
+        raise StudyError(f"{given}: the trials of --learn-from have architectures of their own; leave one of them out")
     if GENERATION_TIME in objectives.names:
         raise StudyError(f"{given}: the others disturb the measurement of {GENERATION_TIME}; leave one of them out")
 
@@ -507,6 +534,7 @@ def begin(plan: Plan, *, numbered: bool = True) -> Plan:
         "options": asdict(plan.options),
         "space": plan.space.to_json(),
         "code": code_identity(),
+        "first_trials": list(plan.first_trials),
     }
     _write_record(plan.folder, record)
     return plan
@@ -528,6 +556,7 @@ def recorded_options(folder: Path, given: Options) -> Options:
         "data",
         "twin",
         "base",
+        "learn_from",
         "processes_per_trial",
         "group_size",
     ):
@@ -660,8 +689,7 @@ def _record(folder: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError) as error:
         raise StudyError(
-            f"{path}: not the record of a search ({error}). "
-            "Give --resume the folder of a search, like runs/atlas-gan/001"
+            f"{path}: not the record of a search ({error}). Give the folder of a search, like runs/atlas-gan/001"
         ) from error
     return record
 

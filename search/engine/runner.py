@@ -137,7 +137,9 @@ def run_trials(
     budget = Budget(plan.trials, None if deadline is None else deadline())
     groups = _groups(plan, ledger)
     alike = None if groups is None else Alike(plan.options.group_size, GROUPINGS[plan.study.model].own)
-    search = LedgerSearch(plan.space, ledger, budget, plan.sampler, plan.seed, plan.objectives, places, alike)
+    search = LedgerSearch(
+        plan.space, ledger, budget, plan.sampler, plan.seed, plan.objectives, places, alike, plan.first_trials
+    )
     scheduler = MedianHalving(
         plan.epochs,
         plan.first_rung,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -51,14 +51,13 @@ class Alike:
 class LedgerSearch(OptunaSearch):
     """OptunaSearch whose memory is the ledger.
 
-    Trial 0 is the space's default (the paper's optimum). Trials that an interrupted search left
-    behind come next, then what Optuna proposes, or the next point of the paper's grid. TPE's first
-    trials keep half of the values of the paper's optimum, because it is the best that is known, but for those
-    that depend on the budget, such as the learning rate, and those that the paper does not settle: these are
-    drawn anew. Ended trials
-    are told to Optuna under the state that they ended in: a stopped one as pruned with its
-    running medians, a diverged one as pruned without any (so that it counts as worst, and never
-    as a score), a failed one as failed.
+    Trial 0 is the space's default (the paper's optimum), and ``first_trials`` follow it. Trials that an
+    interrupted search left behind come next, then what Optuna proposes, or the next point of the paper's
+    grid. TPE's first trials keep half of the values of the paper's optimum, because it is the best that is
+    known, but for those that depend on the budget, such as the learning rate, and those that the paper does
+    not settle: these are drawn anew. Ended trials are told to Optuna under the state that they ended in: a
+    stopped one as pruned with its running medians, a diverged one as pruned without any (so that it counts
+    as worst, and never as a score), a failed one as failed.
 
     No more trials are alive at a time than there are places; these may change while the search runs.
 
@@ -76,7 +75,9 @@ class LedgerSearch(OptunaSearch):
         objectives: Objectives = SCORE_ALONE,
         places: Callable[[], float] = lambda: inf,
         alike: Alike | None = None,
+        first_trials: Sequence[dict[str, Any]] = (),
     ) -> None:
+        self._first_trials = first_trials
         self._alike = alike
         self._hyperparameters = space
         self._places = places
@@ -91,7 +92,7 @@ class LedgerSearch(OptunaSearch):
         self._startup = STARTUP_TRIALS if sampler == "tpe" else 0
         self.finished = False
         grid = grid_order(space, seed) if sampler == "grid" else None
-        self._grid = None if grid is None else islice(grid, max(ledger.next_number - 1, 0), None)
+        self._grid = None if grid is None else islice(grid, max(ledger.next_number - 1 - len(first_trials), 0), None)
         super().__init__(
             space=partial(_suggest, space),
             metric=list(objectives.names) if objectives.several else OBJECTIVE,
@@ -165,6 +166,8 @@ class LedgerSearch(OptunaSearch):
     def _config(self, number: int) -> dict[str, Any] | None:
         if number == 0:
             return self._hyperparameters.default
+        if number <= len(self._first_trials):
+            return dict(self._first_trials[number - 1])
         if self._grid is not None:
             return next(self._grid, None)
         settled = self._kept(number) if number <= self._startup else {}

@@ -47,7 +47,6 @@ class MedianHalving(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Whether the trial goes on; one without an evaluation is left alone."""
-        del tune_controller
         epoch, objective = result[EPOCH], result.get(OBJECTIVE)
         if objective is None or self._goes_on(trial.trial_id, epoch, objective):
             return self.CONTINUE

@@ -276,7 +276,7 @@ def _close(plan: Plan, ledger: Ledger, tracker: Tracker, console: Console, entri
         where = "" if plan.board.parent == Path("runs") else f" --output {plan.board.parent}"
         console.print(f"Use the model  arena export {entries[0]}{where}", highlight=False, soft_wrap=True)
         console.print(
-            f"A longer one   {plan.script}{plan.data_flags}{plan.objective_flag} --hours 1",
+            f"A longer one   {plan.script}{plan.data_flags}{plan.objective_flag} --hours 1 --learn-from {plan.folder}",
             highlight=False,
             soft_wrap=True,
         )

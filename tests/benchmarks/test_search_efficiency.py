@@ -52,3 +52,29 @@ def test_the_time_to_a_value_is_that_of_the_median_over_seeds() -> None:
     pieces = [{"seconds": 10.0, "curve": curve} for curve in ([[1.0, 5.0], [4.0, 1.0]], [[2.0, 3.0]], [[6.0, 0.5]])]
     assert efficiency.time_to(pieces, 3.0) == pytest.approx(4.0, abs=0.01)  # then two of three are there
     assert efficiency.time_to(pieces, 0.1) is None
+
+
+def test_a_way_learns_from_an_earlier_search_of_half_the_time(tmp_path: Path) -> None:
+    study = STUDIES["atlas-vae"]
+    efficiency.run_piece(study, efficiency.EARLIER, 1, 1.0, tmp_path)
+    path = efficiency.piece_file(tmp_path, efficiency.EARLIER, 1)
+    earlier = json.loads(path.read_text(encoding="utf-8"))
+    assert earlier["seconds"] == 0.5
+    other = {**earlier["configurations"][0], "latent_dim": 7}
+    path.write_text(json.dumps({**earlier, "configurations": [other]}), encoding="utf-8")
+    proposals = efficiency._way(efficiency.LEARNED, tmp_path).proposals(study.space_at(study.laptop), 1, tmp_path)
+    assert [proposals.ask(number)["latent_dim"] for number in (0, 1)] == [10, 7]
+
+
+def test_what_is_learned_are_the_trials_with_the_lowest_running_medians(tmp_path: Path) -> None:
+    space = STUDIES["atlas-vae"].space
+    configurations = [{**space.default, "latent_dim": dim} for dim in (3, 4, 5, 6)]
+    piece = {
+        "configurations": configurations,
+        "histories": [[(20, 9.0), (40, 0.1), (60, 9.0)], [(20, 2.0)], [(20, 3.0), (40, 1.0), (60, 1.0)], [(20, 4.0)]],
+        "trials": ["completed", "pruned", "completed", "preempted"],
+    }
+    ledger = efficiency.ledger_of(piece, tmp_path / "ledger.jsonl")
+    assert [end.objective for _, end in ledger.ended] == [4.55, 2.0, 1.0, 4.0]
+    taken = efficiency.best_configurations(ledger, space)
+    assert [config["latent_dim"] for config in taken] == [5, 4, 6]
