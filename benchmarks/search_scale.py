@@ -32,7 +32,7 @@ from search.engine.scheduler import MedianHalving
 from search.spaces import SPACES
 
 SPACE = SPACES["atlas-gan"]
-EVALUATIONS, EPOCHS, FIRST_RUNG = 40, 1000, 100
+EVALUATIONS, EPOCHS, FIRST_RUNG = 40, 1000, 200
 SUGGESTIONS = 20
 PRUNED = 0.6  # share of trials that end at a fifth of their epochs
 
@@ -93,7 +93,7 @@ def row(path: Path, trials: int) -> str:
     rebuild, search = timed(lambda: LedgerSearch(SPACE, ledger, budget, "tpe", 1, SCORE_ALONE))
     suggest = median(timed(lambda number=number: search.suggest(f"t{number}"))[0] for number in range(SUGGESTIONS))
     ends = [end for _, end in ledger.ended]
-    pruner, _ = timed(lambda: MedianHalving(EPOCHS, FIRST_RUNG, 3, ends))
+    pruner, _ = timed(lambda: MedianHalving(EPOCHS, FIRST_RUNG, 2, ends))
     order, _ = timed(lambda: in_order(ledger))
     memory = psutil.Process().memory_info().rss - before
     record_number(f"a suggestion after {trials} trials", 1000 * suggest, "ms")
