@@ -31,6 +31,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import optuna
+import stopping_rules
 import torch
 from numpy.typing import NDArray
 from optuna.trial import TrialState
@@ -426,9 +427,40 @@ def write_page(study: str, folder: Path, docs: Path) -> None:
         "",
         f"{found[REFERENCE][0]['machine']['processor']}. Each search chose its best checkpoint on validation; "
         "test was looked at once for each.",
+        *_notes(found),
+        *_stopping(folder),
     ]
     (docs / f"search_efficiency_{study}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))
+
+
+def _notes(found: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """What must be known to read the table."""
+    lines = ["", "Random draws, TPE and ASHA know nothing of the paper; the other ways begin with its configuration."]
+    if LEARNED in found:
+        lines.append(
+            "The earlier search had other showers of the same detector and half of the time, which is not counted: "
+            "its three best configurations are what `--learn-from` takes over."
+        )
+    return lines
+
+
+def _stopping(folder: Path) -> list[str]:
+    tables = stopping_rules.tables(folder)
+    if not tables:
+        return []
+    return [
+        "",
+        "## What stopping early can gain",
+        "",
+        f"    python benchmarks/stopping_rules.py docs/efficiency/{folder.name}",
+        "",
+        "Learning curves cross: early in the training the score says little about its end. So the first rung lies at "
+        "a fifth of the epochs, and every second trial passes it. Searches were replayed with the curves of the trials "
+        "that random search trained to the end; proposals do not get better there.",
+        "",
+        *tables,
+    ]
 
 
 def _row(way: str, pieces: list[dict[str, Any]], goal: float) -> str:
