@@ -32,7 +32,7 @@ from search.engine.study import StudyError
 from search.engine.tracking import Tracker, is_database
 from search.engine.trial import Measured, measure_trial, validation
 
-TYPICAL_SHARE = 0.45  # of a whole trial; the rest is saved by stopping early
+TYPICAL_SHARE = 0.55  # of a whole trial; the rest is saved by stopping early
 JUDGING_SECONDS = 110.0  # scores, metrics of whole samples and memorisation on the test split, and the pages
 DELIVERY_PATIENCE = 20.0
 HURRIED_DELIVERY_PATIENCE = 5.0
@@ -138,6 +138,9 @@ def _announce(plan: Plan, ledger: Ledger, console: Console, resumed: bool) -> No
     console.print(f"Search in {plan.folder}{' (resumed)' if resumed else ''}, preset {plan.preset_name}")
     console.print(f"{plan.dataset.title}: {plan.dataset.provenance}", highlight=False, soft_wrap=True)
     console.print(f"Searched: {varied}. Sampler {plan.sampler}, seed {plan.seed}.", highlight=False, soft_wrap=True)
+    if plan.first_trials:
+        learned = f"the {len(plan.first_trials)} best configurations of {plan.options.learn_from}"
+        console.print(f"After the paper's configuration come {learned}.", highlight=False, soft_wrap=True)
     if plan.objectives != SCORE_ALONE:
         console.print(f"Minimised: {_minimised(plan)}.", highlight=False, soft_wrap=True)
     if ledger.trials:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from search.atlas_gan import STUDY as GAN
-from search.engine import benchmark_command, cli
+from search.engine import benchmark_command, cli, session
 from search.engine.earlier import TAKEN_OVER, best_configurations
 from search.engine.ledger import Ledger, TrialEnd, TrialStart
 from search.engine.plan import Options, Plan, begin, check_identity, make_plan, new_folder, recorded_options
@@ -102,6 +103,14 @@ def test_another_one_to_learn_from_is_another_search(earlier: Path, tmp_path: Pa
 def test_the_record_of_the_search_says_so(earlier: Path, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, learn_from=str(earlier), trials=9)
     assert plan.command == "python search/atlas_gan.py --trials 9 --learn-from atlas-gan/001"
+
+
+def test_it_is_said_at_the_start(earlier: Path, tmp_path: Path) -> None:
+    plan = begin(plan_of(tmp_path, learn_from=str(earlier)))
+    console = Console(record=True, width=200)
+    session._announce(plan, plan.ledger, console, resumed=False)
+    said = "After the paper's configuration come the 3 best configurations of"
+    assert said in console.export_text()
 
 
 def test_what_this_search_holds_fixed_is_set(earlier: Path, tmp_path: Path) -> None:
