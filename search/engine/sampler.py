@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from math import gcd, inf
@@ -23,8 +23,8 @@ from search.engine.study import SamplerName, StudyError, derive_seed
 from search.spaces import Space
 
 OBJECTIVE = "objective"
-STARTUP_TRIALS = 6
-KEPT = 0.5  # probability with which a startup trial keeps a value of the paper's optimum
+STARTUP_TRIALS = 10
+KEPT = 0.5  # probability with which every second startup trial keeps a value of the paper's optimum
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,13 @@ class LedgerSearch(OptunaSearch):
 
     Trial 0 is the space's default (the paper's optimum), and ``first_trials`` follow it. Trials that an
     interrupted search left behind come next, then what Optuna proposes, or the next point of the paper's
-    grid. TPE's first trials keep half of the values of the paper's optimum, because it is the best that is
-    known, but for those that depend on the budget, such as the learning rate, and those that the paper does
-    not settle: these are drawn anew. Ended trials are told to Optuna under the state that they ended in: a
-    stopped one as pruned with its running medians, a diverged one as pruned without any (so that it counts
-    as worst, and never as a score), a failed one as failed.
+    grid. Of TPE's first trials, every second one keeps half of the values of the paper's optimum, because it
+    is the best that is known, but for those that depend on the budget, such as the learning rate, and those
+    that the paper does not settle: these are drawn anew, and so are all values of the others.
+
+    Optuna is told of a stopped trial what it had reached, which is no better than what it would have come to.
+    As pruned it would be worse than every completed one, also than a first trial that nothing could stop. A
+    diverged one is told as pruned without a value, so that it counts as worst, a failed one as failed.
 
     No more trials are alive at a time than there are places; these may change while the search runs.
 
@@ -101,7 +103,7 @@ class LedgerSearch(OptunaSearch):
         )
         for start, end in ledger.ended:
             if end.status != "preempted":
-                self.optuna_study.add_trial(frozen_trial(space, start.config, end, objectives))
+                self.optuna_study.add_trial(frozen_trial(space, start.config, _as_told(end), objectives))
 
     @property
     def optuna_study(self) -> optuna.Study:
@@ -139,6 +141,7 @@ class LedgerSearch(OptunaSearch):
         trial = self._running.pop(end.number, None)
         if end.status == "preempted":
             return  # it goes on when the search is resumed
+        end = _as_told(end)
         start = self._ledger[end.number].start
         if trial is None:
             self.optuna_study.add_trial(frozen_trial(self._hyperparameters, start.config, end, self._objectives))
@@ -170,7 +173,7 @@ class LedgerSearch(OptunaSearch):
             return dict(self._first_trials[number - 1])
         if self._grid is not None:
             return next(self._grid, None)
-        settled = self._kept(number) if number <= self._startup else {}
+        settled = self._kept(number) if number <= self._startup and number % 2 else {}
         settled |= self._shared(number)
         if settled:
             self.optuna_study.enqueue_trial(settled)
@@ -210,6 +213,10 @@ def grid_order(space: Space, seed: int) -> Iterator[dict[str, Any]]:
     step = next(s for s in iter(lambda: random.randrange(1, size + 1), 0) if gcd(s, size) == 1)
     points = (space.grid_point((first + index * step) % size) for index in range(size))
     return (point for point in points if point != space.default)
+
+
+def _as_told(end: TrialEnd) -> TrialEnd:
+    return replace(end, status="completed") if end.status == "pruned" else end
 
 
 def optuna_state(end: TrialEnd) -> TrialState:

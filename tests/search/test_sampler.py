@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from search.engine.ledger import Ledger, TrialEnd
-from search.engine.sampler import KEPT, Budget, LedgerSearch, grid_order
+from search.engine.sampler import KEPT, STARTUP_TRIALS, Budget, LedgerSearch, grid_order
 from search.engine.scheduler import EPOCH, OBJECTIVE, MedianHalving
 from search.engine.study import StudyError, derive_seed
 from search.spaces import SPACES
@@ -93,7 +94,7 @@ def test_a_resumed_search_remembers_every_ended_trial(ledger: Ledger) -> None:
         run(first, ledger, number, status=status, objective=None if status in ("failed", "diverged") else 1.0)
     states = [trial.state for trial in search(Ledger(ledger.path)).optuna_study.trials]
     assert states == [
-        TrialState.COMPLETE, TrialState.PRUNED, TrialState.PRUNED, TrialState.FAIL, TrialState.FAIL,
+        TrialState.COMPLETE, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.FAIL,
     ]  # fmt: skip
 
 
@@ -112,22 +113,40 @@ def test_a_diverged_trial_has_no_value_and_counts_as_worst(ledger: Ledger) -> No
     assert not trial.intermediate_values
 
 
-def test_startup_trials_keep_half_of_what_the_paper_settles(ledger: Ledger) -> None:
-    startups = []
-    for seed in range(40):
+def test_every_second_startup_trial_keeps_half_of_what_the_paper_settles(ledger: Ledger) -> None:
+    runs = []
+    for seed in range(60):
         alone = Ledger(ledger.path.with_name(f"{seed}.jsonl"))
         searcher = search(alone, seed=seed)
-        startups += [run(searcher, alone, number)["hyperparameters"] for number in range(6)][1:]
-    same = {
-        name: np.mean([config[name] == value for config in startups])
-        for name, value in SPACE.default.items()
-        if len(SPACE[name].branches) == 1
-    }
-    by_chance = {name: 1 / len(SPACE[name].branches[0].distribution.choices) for name in same}
-    for name, share in same.items():
-        expected = by_chance[name] if SPACE[name].drawn_anew else KEPT + (1 - KEPT) * by_chance[name]
-        assert share == pytest.approx(expected, abs=0.1), name
-    assert len({config["learning_rate"] for config in startups}) == len(startups)
+        runs.append([run(searcher, alone, number)["hyperparameters"] for number in range(STARTUP_TRIALS)])
+    near = [config for configs in runs for config in configs[1::2]]
+    anywhere = [config for configs in runs for config in configs[2::2]]
+    for parameter in SPACE.parameters:
+        if len(parameter.branches) > 1:
+            continue
+        distribution = parameter.branches[0].distribution
+        assert isinstance(distribution, CategoricalDistribution)
+        by_chance = 1 / len(distribution.choices)
+        kept = by_chance if parameter.drawn_anew else KEPT + (1 - KEPT) * by_chance
+        for configs, expected in ((near, kept), (anywhere, by_chance)):
+            share = np.mean([config[parameter.name] == parameter.default for config in configs])
+            when = parameter.branches[0].when
+            if when is None:
+                assert share == pytest.approx(expected, abs=0.1), parameter.name
+            else:
+                assert share >= expected - 0.1, parameter.name  # where it has no effect it stays at its default
+    assert len({config["learning_rate"] for config in near + anywhere}) == len(near + anywhere)
+
+
+def test_a_stopped_trial_counts_with_what_it_had_reached(ledger: Ledger) -> None:
+    searcher = search(ledger)
+    run(searcher, ledger, 0, status="completed", objective=2.0)
+    run(searcher, ledger, 1, status="pruned", objective=1.0)
+    assert searcher.optuna_study.best_value == 1.0
+    resumed = search(Ledger(ledger.path))
+    assert resumed.optuna_study.best_value == 1.0
+    assert ledger[1].end is not None
+    assert ledger[1].end.status == "pruned"
 
 
 def test_tpe_learns(tmp_path: Path) -> None:
