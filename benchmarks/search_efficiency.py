@@ -448,7 +448,7 @@ def _notes(found: dict[str, list[dict[str, Any]]], goal: float) -> list[str]:
     within = [WAYS[way].title for way, seconds in reached.items() if seconds is not None and seconds <= third]
     lines = [
         "",
-        f"Within a third of the time, what random search ends with is reached by {', '.join(within) or 'none of them'}. "
+        f"Within a third of the time, random search's end is reached by {', '.join(within) or 'none of them'}. "
         "Grid, random draws, TPE and ASHA know nothing of the paper's optimum; the others begin with it.",
     ]
     if LEARNED in found:
