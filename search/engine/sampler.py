@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -23,7 +24,7 @@ from search.engine.study import SamplerName, StudyError, derive_seed
 from search.spaces import Space
 
 OBJECTIVE = "objective"
-STARTUP_TRIALS = 10
+ANYWHERE = 3  # one trial in so many is drawn at random, whatever was learned
 KEPT = 0.5  # probability with which every second startup trial keeps a value of the paper's optimum
 
 
@@ -53,9 +54,13 @@ class LedgerSearch(OptunaSearch):
 
     Trial 0 is the space's default (the paper's optimum), and ``first_trials`` follow it. Trials that an
     interrupted search left behind come next, then what Optuna proposes, or the next point of the paper's
-    grid. Of TPE's first trials, every second one keeps half of the values of the paper's optimum, because it
-    is the best that is known, but for those that depend on the budget, such as the learning rate, and those
-    that the paper does not settle: these are drawn anew, and so are all values of the others.
+    grid.
+
+    TPE begins when there are more trials than hyperparameters, and every third one is still drawn at random, as
+    in BOHB (arXiv:1807.01774): what learns fast at first is not always what ends best. Until TPE begins, every
+    second trial keeps half of the values of the paper's optimum, because it is the best that is known, but for
+    those that depend on the budget, such as the learning rate, and those that the paper does not settle: these
+    are drawn anew, and so are all values of the others.
 
     Optuna is told of a stopped trial what it had reached, which is no better than what it would have come to.
     As pruned it would be worse than every completed one, also than a first trial that nothing could stop. A
@@ -91,7 +96,8 @@ class LedgerSearch(OptunaSearch):
         self._unfinished = [start for start in ledger.unfinished if budget.allows(start.number)]
         self._starts: dict[str, TrialStart] = {}
         self._running: dict[int, optuna.Trial] = {}
-        self._startup = STARTUP_TRIALS if sampler == "tpe" else 0
+        self._learns = sampler == "tpe"
+        self._startup = startup_trials(space)
         self.finished = False
         grid = grid_order(space, seed) if sampler == "grid" else None
         self._grid = None if grid is None else islice(grid, max(ledger.next_number - 1 - len(first_trials), 0), None)
@@ -99,7 +105,7 @@ class LedgerSearch(OptunaSearch):
             space=partial(_suggest, space),
             metric=list(objectives.names) if objectives.several else OBJECTIVE,
             mode=["min"] * len(objectives.names) if objectives.several else "min",
-            sampler=_optuna_sampler(sampler, seed, ledger),
+            sampler=_optuna_sampler(sampler, seed, ledger, self._startup),
         )
         for start, end in ledger.ended:
             if end.status != "preempted":
@@ -173,12 +179,25 @@ class LedgerSearch(OptunaSearch):
             return dict(self._first_trials[number - 1])
         if self._grid is not None:
             return next(self._grid, None)
-        settled = self._kept(number) if number <= self._startup and number % 2 else {}
-        settled |= self._shared(number)
+        near = self._learns and number <= self._startup and number % 2
+        settled = (self._kept(number) if near else {}) | self._shared(number)
         if settled:
             self.optuna_study.enqueue_trial(settled)
-        self._running[number] = self.optuna_study.ask()
-        return self._hyperparameters.suggest(self._running[number])
+        with self._sampler_of(number):
+            self._running[number] = self.optuna_study.ask()
+            return self._hyperparameters.suggest(self._running[number])
+
+    @contextmanager
+    def _sampler_of(self, number: int) -> Iterator[None]:
+        """Optuna's sampler, or random draws for some of the trials that would learn from others."""
+        study = self.optuna_study
+        sampler = study.sampler
+        if self._learns and number > self._startup and number % ANYWHERE == 0:
+            study.sampler = _random_sampler(derive_seed(self._study_seed, "anywhere", number))
+        try:
+            yield
+        finally:
+            study.sampler = sampler
 
     def _kept(self, number: int) -> dict[str, Any]:
         """What a startup trial takes over from the paper's optimum, by Optuna's names."""
@@ -245,15 +264,24 @@ def _suggest(space: Space, trial: optuna.trial.BaseTrial) -> dict[str, Any]:
     return space.suggest(trial)
 
 
-def _optuna_sampler(name: SamplerName, seed: int, ledger: Ledger) -> optuna.samplers.BaseSampler:
+def startup_trials(space: Space) -> int:
+    """Trials without which TPE learns nothing: more than there are hyperparameters (BOHB, section 3.2)."""
+    return len(space.varied) + 1
+
+
+def _random_sampler(seed: int) -> optuna.samplers.RandomSampler:
+    return optuna.samplers.RandomSampler(seed=seed % 2**32)
+
+
+def _optuna_sampler(name: SamplerName, seed: int, ledger: Ledger, startup: int) -> optuna.samplers.BaseSampler:
     # A resumed search must not draw the same random numbers again.
-    sampler_seed = derive_seed(seed, "sampler", ledger.next_number) % 2**32
+    sampler_seed = derive_seed(seed, "sampler", ledger.next_number)
     if name != "tpe":
-        return optuna.samplers.RandomSampler(seed=sampler_seed)
+        return _random_sampler(sampler_seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # group: for conditional spaces
         return optuna.samplers.TPESampler(
-            seed=sampler_seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=STARTUP_TRIALS
+            seed=sampler_seed % 2**32, multivariate=True, group=True, constant_liar=True, n_startup_trials=startup
         )
 
 

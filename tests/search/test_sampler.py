@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from search.engine.ledger import Ledger, TrialEnd
-from search.engine.sampler import KEPT, STARTUP_TRIALS, Budget, LedgerSearch, grid_order
+from search.engine.sampler import ANYWHERE, KEPT, Budget, LedgerSearch, grid_order, startup_trials
 from search.engine.scheduler import EPOCH, OBJECTIVE, MedianHalving
 from search.engine.study import StudyError, derive_seed
 from search.spaces import SPACES
@@ -117,8 +117,8 @@ def test_every_second_startup_trial_keeps_half_of_what_the_paper_settles(ledger:
     runs = []
     for seed in range(60):
         alone = Ledger(ledger.path.with_name(f"{seed}.jsonl"))
-        searcher = search(alone, seed=seed)
-        runs.append([run(searcher, alone, number)["hyperparameters"] for number in range(STARTUP_TRIALS)])
+        searcher = search(alone, trials=startup_trials(SPACE), seed=seed)
+        runs.append([run(searcher, alone, number)["hyperparameters"] for number in range(startup_trials(SPACE))])
     near = [config for configs in runs for config in configs[1::2]]
     anywhere = [config for configs in runs for config in configs[2::2]]
     for parameter in SPACE.parameters:
@@ -165,6 +165,24 @@ def test_tpe_learns(tmp_path: Path) -> None:
             searcher.tell(end)
         means[name] = sum(rates[30:]) / 30
     assert means["tpe"] < 0.6 * means["random"]
+
+
+def test_every_third_trial_is_drawn_anywhere_whatever_was_learned(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    searcher = search(ledger, trials=100)
+    learned, anywhere = [], []
+    for number in range(100):
+        config = searcher.suggest(f"id{number}")
+        assert config is not None
+        rate = config["hyperparameters"]["learning_rate"]
+        end = ended(number, objective=rate)
+        ledger.record_end(end)
+        searcher.tell(end)
+        if number > 40:
+            (learned if number % ANYWHERE else anywhere).append(rate)
+    middle = float(np.sqrt(2e-5 * 2e-3))
+    assert np.median(anywhere) == pytest.approx(middle, rel=0.8)
+    assert np.median(learned) < middle / 3
 
 
 def test_a_smaller_budget_leaves_unfinished_trials_alone(ledger: Ledger) -> None:
