@@ -25,7 +25,6 @@ from search.spaces import Space
 
 OBJECTIVE = "objective"
 ANYWHERE = 3  # one trial in so many is drawn at random, whatever was learned
-KEPT = 0.5  # probability with which every second startup trial keeps a value of the paper's optimum
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,7 @@ class LedgerSearch(OptunaSearch):
     grid.
 
     TPE begins when there are more trials than hyperparameters, and every third one is still drawn at random, as
-    in BOHB (arXiv:1807.01774): what learns fast at first is not always what ends best. Until TPE begins, every
-    second trial keeps half of the values of the paper's optimum, because it is the best that is known, but for
-    those that depend on the budget, such as the learning rate, and those that the paper does not settle: these
-    are drawn anew, and so are all values of the others.
+    in BOHB (arXiv:1807.01774): what learns fast at first is not always what ends best.
 
     Optuna is told of a stopped trial what it had reached, which is no better than what it would have come to.
     As pruned it would be worse than every completed one, also than a first trial that nothing could stop. A
@@ -179,10 +175,9 @@ class LedgerSearch(OptunaSearch):
             return dict(self._first_trials[number - 1])
         if self._grid is not None:
             return next(self._grid, None)
-        near = self._learns and number <= self._startup and number % 2
-        settled = (self._kept(number) if near else {}) | self._shared(number)
-        if settled:
-            self.optuna_study.enqueue_trial(settled)
+        shared = self._shared(number)
+        if shared:
+            self.optuna_study.enqueue_trial(shared)
         with self._sampler_of(number):
             self._running[number] = self.optuna_study.ask()
             return self._hyperparameters.suggest(self._running[number])
@@ -198,14 +193,6 @@ class LedgerSearch(OptunaSearch):
             yield
         finally:
             study.sampler = sampler
-
-    def _kept(self, number: int) -> dict[str, Any]:
-        """What a startup trial takes over from the paper's optimum, by Optuna's names."""
-        random = Random(derive_seed(self._study_seed, "startup", number))  # noqa: S311 -- no secret
-        space = self._hyperparameters
-        candidates = [parameter for parameter in space.parameters if not parameter.drawn_anew]
-        kept = {parameter.name for parameter in candidates if random.random() < KEPT}
-        return {name: value for name, (value, _) in space.optuna_parameters(space.default).items() if name in kept}
 
     def _shared(self, number: int) -> dict[str, Any]:
         """What a trial takes over from the first of its group, by Optuna's names."""

@@ -75,8 +75,8 @@ class Study:
     laptop: Preset
     paper: Preset
     sampler: SamplerName = "tpe"
-    reduction_factor: int = 2
-    first_rung: float = 1 / 5
+    reduction_factor: int = 3
+    first_rung: float = 1 / 3
     final_seeds: int = 3
     checkpoint_rule: CheckpointRule = "best_validation"
     seed: int = 1

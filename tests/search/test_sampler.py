@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from search.engine.ledger import Ledger, TrialEnd
-from search.engine.sampler import ANYWHERE, KEPT, Budget, LedgerSearch, grid_order, startup_trials
+from search.engine.sampler import ANYWHERE, Budget, LedgerSearch, grid_order
 from search.engine.scheduler import EPOCH, OBJECTIVE, MedianHalving
 from search.engine.study import StudyError, derive_seed
 from search.spaces import SPACES
@@ -111,31 +110,6 @@ def test_a_diverged_trial_has_no_value_and_counts_as_worst(ledger: Ledger) -> No
     (trial,) = searcher.optuna_study.trials
     assert trial.state is TrialState.PRUNED
     assert not trial.intermediate_values
-
-
-def test_every_second_startup_trial_keeps_half_of_what_the_paper_settles(ledger: Ledger) -> None:
-    runs = []
-    for seed in range(60):
-        alone = Ledger(ledger.path.with_name(f"{seed}.jsonl"))
-        searcher = search(alone, trials=startup_trials(SPACE), seed=seed)
-        runs.append([run(searcher, alone, number)["hyperparameters"] for number in range(startup_trials(SPACE))])
-    near = [config for configs in runs for config in configs[1::2]]
-    anywhere = [config for configs in runs for config in configs[2::2]]
-    for parameter in SPACE.parameters:
-        if len(parameter.branches) > 1:
-            continue
-        distribution = parameter.branches[0].distribution
-        assert isinstance(distribution, CategoricalDistribution)
-        by_chance = 1 / len(distribution.choices)
-        kept = by_chance if parameter.drawn_anew else KEPT + (1 - KEPT) * by_chance
-        for configs, expected in ((near, kept), (anywhere, by_chance)):
-            share = np.mean([config[parameter.name] == parameter.default for config in configs])
-            when = parameter.branches[0].when
-            if when is None:
-                assert share == pytest.approx(expected, abs=0.1), parameter.name
-            else:
-                assert share >= expected - 0.1, parameter.name  # where it has no effect it stays at its default
-    assert len({config["learning_rate"] for config in near + anywhere}) == len(near + anywhere)
 
 
 def test_a_stopped_trial_counts_with_what_it_had_reached(ledger: Ledger) -> None:
