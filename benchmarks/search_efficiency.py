@@ -177,11 +177,11 @@ WAYS = {
     "random": Way("random", lambda space, seed, _: Alone(space, optuna.samplers.RandomSampler(seed)), None),
     "tpe": Way("TPE", lambda space, seed, _: Alone(space, _tpe(seed)), None),
     "tpe-asha": Way("TPE, ASHA", lambda space, seed, _: Alone(space, _tpe(seed)), _asha),
-    "paper-tpe": Way("TPE from the paper's optimum", OfThePlatform, None),
-    "default": Way("TPE from the paper's optimum, halving (default)", OfThePlatform, _halving),
+    "whole": Way("default, but every trial to its end", OfThePlatform, None),
+    "default": Way("paper's optimum, TPE with random draws, halving (default)", OfThePlatform, _halving),
     "learned": Way("default, after a search on another sample", OfThePlatform, _halving),
-    "paper-gp": Way(
-        "GP from the paper's optimum, halving",
+    "gp": Way(
+        "default, but a GP in place of TPE",
         lambda space, seed, folder: OfThePlatform(space, seed, folder, _gp(seed)),
         _halving,
     ),
@@ -470,8 +470,8 @@ def _stopping(folder: Path) -> list[str]:
         f"    python benchmarks/stopping_rules.py docs/efficiency/{folder.name}",
         "",
         "Learning curves cross: early in the training the score says little about its end. So the first rung lies at "
-        "a fifth of the epochs, and every second trial passes it. Searches were replayed with the curves of the trials "
-        "that random search trained to the end; proposals do not get better there.",
+        "a third of the epochs. Searches were replayed with the curves of the trials that random search trained to the "
+        "end; proposals do not get better there.",
         "",
         *tables,
     ]

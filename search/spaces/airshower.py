@@ -60,9 +60,7 @@ def optimisation(section: str, defaults: Defaults) -> tuple[Parameter, ...]:
             defaults["training_ratio"],
             (1, 2, 3, 4, 5, 8, 10),
         ),
-        interval(
-            section, "learning_rate", "Learning rate", float(defaults["learning_rate"]), 1e-5, 5e-3, drawn_anew=True
-        ),
+        interval(section, "learning_rate", "Learning rate", float(defaults["learning_rate"]), 1e-5, 5e-3),
         listed(section, "beta_1", "β₁ of Adam", defaults["beta_1"], (0.0, 0.5, 0.9)),
         listed(section, "beta_2", "β₂ of Adam", defaults["beta_2"], (0.9, 0.99, 0.999)),
         listed(section, "decay", "Decay of the learning rates, an update", defaults["decay"], (0.0, 1e-5, 1e-4, 1e-3)),

@@ -22,7 +22,7 @@ SPACE = Space(
     "airshower-wgan",
     (
         listed(SECTION_2_3, "latent_dim", "Noise dimension l", 80, (10, 20, 40, 80, 160)),
-        interval(SECTION_2_3, "constrainer_weight", "Weight of the constraint κ", 0.001, 1e-4, 1e-1, drawn_anew=True),
+        interval(SECTION_2_3, "constrainer_weight", "Weight of the constraint κ", 0.001, 1e-4, 1e-1),
         *optimisation(SECTION_2_3, DEFAULTS),
         listed(TABLE_1, "seed_units", "Units of the linear layer, for each seed cell", 80, (20, 40, 80, 160)),
         listed(

@@ -50,7 +50,7 @@ def _interval(
 ) -> Parameter:
     """A logarithmic interval, whose best place depends on how long one trains."""
     branch = Branch(Real(low, high, log=True), (low, default, high), when)
-    return Parameter(name, title, default, (branch,), PAPER, note, drawn_anew=True)
+    return Parameter(name, title, default, (branch,), PAPER, note)
 
 
 def _number(name: str, title: str, high: float) -> Parameter:

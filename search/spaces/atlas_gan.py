@@ -24,16 +24,15 @@ ACTIVATIONS = (
 # The paper stops at 5e-5, which learns too slowly for budgets far below its 50 000 epochs.
 LEARNING_RATES = Real(1e-7, 5e-3, log=True)
 _choice = partial(choice, TABLE)
-_inferred = partial(_choice, drawn_anew=True)
 
 SPACE = Space(
     "atlas-gan",
     (
         _choice("hidden_layers", "Hidden layers of generator and critic", 3, (1, 3, 5, 10)),
         _choice("units", "Units per layer", 128, (64, 128, 512, 1024)),
-        _inferred("activation", "Activation, hidden + output", "leaky_relu+sigmoid", ACTIVATIONS, INFERRED),
+        _choice("activation", "Activation, hidden + output", "leaky_relu+sigmoid", ACTIVATIONS, INFERRED),
         _choice("activity_l1_weight", "L1 activity regularisation, generator", 1e-5, (0.0, 1e-5, 1e-2)),
-        _inferred(
+        _choice(
             "kernel_initializer",
             "Kernel initialiser",
             "glorot_uniform",
@@ -66,17 +65,16 @@ SPACE = Space(
             ),
             TABLE,
             f"{INFERRED}. Searched up to 5e-3, beyond the paper. None is given for the ratios 20 and 10: those of 5",
-            drawn_anew=True,
         ),
         _choice("batch_size", "Mini-batch size", 64, (64, 1024)),
-        _inferred(
+        _choice(
             "preprocessing",
             "Preprocessing of cell energies, normalised to the incident energy",
             "fraction",
             ("log10", "log10_1e10", "fraction"),
             INFERRED,
         ),
-        _inferred(
+        _choice(
             "energy_conditioning",
             "Conditioning (with multi-hot encoding of the cell alignments)",
             "log10",

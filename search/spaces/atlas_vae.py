@@ -22,12 +22,11 @@ INITIALIZERS = (
     "glorot_normal",
 )
 _choice = partial(choice, TABLE)
-_inferred = partial(_choice, drawn_anew=True)
 
 
 def _weight(name: str, title: str, default: float, low: float, high: float, log: bool, note: str = "") -> Parameter:
     branch = Branch(Real(low, high, log=log), (low, default, high))
-    return Parameter(name, title, default, (branch,), TABLE, note, drawn_anew=name in DRAWN_ANEW)
+    return Parameter(name, title, default, (branch,), TABLE, note)
 
 
 def _units(layer: int, low: int, default: int, high: int) -> Parameter:
@@ -43,8 +42,6 @@ def _units(layer: int, low: int, default: int, high: int) -> Parameter:
     )
 
 
-# How much regularisation helps depends on how often the showers are seen.
-DRAWN_ANEW = ("kl_weight", "total_energy_weight")
 OPEN_END = "The paper's interval is open at 0; the low end is ours"
 SAME_FOR_VECTORS = "For a vector, variance_scaling and glorot_normal are the same distribution by Keras' definition"
 LAYER_NOTE = "The table lists three weights for four layers; our reading: front, middle, back"
@@ -64,9 +61,9 @@ SPACE = Space(
         _units(2, 120, 150, 180),
         _units(3, 80, 100, 120),
         _units(4, 10, 50, 80),
-        _inferred("activation", "Activation", "selu", ("elu", "relu", "selu", "leaky_relu", "prelu"), INFERRED),
-        _inferred("kernel_initializer", "Kernel initialiser", "variance_scaling", INITIALIZERS, INFERRED),
-        _inferred("bias_initializer", "Bias initialiser", "ones", INITIALIZERS, f"{INFERRED}. {SAME_FOR_VECTORS}"),
+        _choice("activation", "Activation", "selu", ("elu", "relu", "selu", "leaky_relu", "prelu"), INFERRED),
+        _choice("kernel_initializer", "Kernel initialiser", "variance_scaling", INITIALIZERS, INFERRED),
+        _choice("bias_initializer", "Bias initialiser", "ones", INITIALIZERS, f"{INFERRED}. {SAME_FOR_VECTORS}"),
         _choice("optimizer", "Optimiser", "rmsprop", ("rmsprop", "adam", "adagrad", "adadelta", "nadam")),
         Parameter(
             "learning_rate",
@@ -74,8 +71,7 @@ SPACE = Space(
             1e-4,
             (Branch(Real(1e-6, 1e-2, log=True), (1e-2, 1e-4, 1e-6)),),
             TABLE,
-            drawn_anew=True,
         ),
-        _inferred("batch_size", "Mini-batch size", 100, (50, 100, 150, 1000), INFERRED),
+        _choice("batch_size", "Mini-batch size", 100, (50, 100, 150, 1000), INFERRED),
     ),
 )

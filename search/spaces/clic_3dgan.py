@@ -27,7 +27,7 @@ def _weight(name: str, title: str, default: float, low: float, high: float, publ
 def _learning_rate(network: str) -> Parameter:
     branch = Branch(Real(1e-5, 1e-2, log=True), (1e-5, 1e-3, 1e-2))
     title = f"Learning rate of the {network}"
-    return Parameter(f"{network}_learning_rate", title, 1e-3, (branch,), TRAINING, OTHERS_OURS, drawn_anew=True)
+    return Parameter(f"{network}_learning_rate", title, 1e-3, (branch,), TRAINING, OTHERS_OURS)
 
 
 def _first_step(end: str, title: str, default: float, values: tuple[float, ...]) -> Parameter:
@@ -98,7 +98,6 @@ SPACE = Space(
             (Branch(Whole(0, 160), (0, 130, 160)),),
             TRAINING,
             "The paper trained 30 epochs more on all energies; training on them from the start did not converge",
-            drawn_anew=True,
         ),
         _first_step("low", "Lowest", 100.0, (20.0, 50.0, 100.0)),
         _first_step("high", "Highest", 200.0, (200.0, 300.0, 400.0)),

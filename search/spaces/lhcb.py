@@ -133,6 +133,4 @@ def structure(name: str, title: str, default: Value, values: tuple[Value, ...]) 
 def _learning_rate(network: str, defaults: Defaults, published: tuple[float, ...]) -> Parameter:
     name = f"{network}_learning_rate"
     branch = Branch(LEARNING_RATES, published)
-    return Parameter(
-        name, f"Learning rate of the {network}", defaults[name], (branch,), APPENDIX_B, SHORT, drawn_anew=True
-    )
+    return Parameter(name, f"Learning rate of the {network}", defaults[name], (branch,), APPENDIX_B, SHORT)

@@ -119,8 +119,7 @@ class Parameter:
     """One hyperparameter: a field of the model's configuration.
 
     Where it has several branches, at most one of them holds at a time. Where none holds, it has no
-    effect and stays at its default. ``drawn_anew`` says that the default is no better guess than another
-    value: the best one depends on how long one trains, or it is our reading which one the paper took.
+    effect and stays at its default.
     """
 
     name: str
@@ -129,7 +128,6 @@ class Parameter:
     branches: tuple[Branch, ...]
     source: str
     note: str = ""
-    drawn_anew: bool = False
 
     def active(self, config: Mapping[str, Any]) -> Branch | None:
         return next((branch for branch in self.branches if branch.when is None or branch.when(config)), None)
@@ -149,19 +147,9 @@ class Parameter:
         )
 
 
-def choice(
-    source: str,
-    name: str,
-    title: str,
-    default: Value,
-    values: tuple[Value, ...],
-    note: str = "",
-    *,
-    drawn_anew: bool = False,
-) -> Parameter:
+def choice(source: str, name: str, title: str, default: Value, values: tuple[Value, ...], note: str = "") -> Parameter:
     """A parameter that takes the values which its paper lists, without condition."""
-    branches = (Branch(CategoricalDistribution(values), values),)
-    return Parameter(name, title, default, branches, source, note, drawn_anew)
+    return Parameter(name, title, default, (Branch(CategoricalDistribution(values), values),), source, note)
 
 
 @dataclass(frozen=True)

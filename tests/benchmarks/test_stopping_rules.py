@@ -37,7 +37,7 @@ def test_where_curves_never_cross_stopping_early_gains_most(tmp_path: Path) -> N
     assert share["none"] == "100 %"
     early, late = (
         int(share[f"halving at every evaluation, from {first}, one in 3"].split()[0])
-        for first in ("a ninth", "a fifth")
+        for first in ("a ninth", "a third")
     )
     assert early <= late < 80
 

@@ -34,7 +34,7 @@ from search.engine.objectives import SCORE_ALONE, Objectives, objectives_named
 from search.engine.pareto import pareto_record, pareto_set, pareto_table
 from search.engine.plan import Options, Plan, begin, check_identity, make_plan, new_folder, recorded_options
 from search.engine.runner import best_trials, tracked_metrics, trial_end
-from search.engine.sampler import Budget, LedgerSearch
+from search.engine.sampler import ANYWHERE, Budget, LedgerSearch
 from search.engine.scheduler import EPOCH, OBJECTIVE, MedianHalving
 from search.engine.study import StudyError
 from search.engine.trial import (
@@ -258,9 +258,10 @@ class TestSampler:
                 end = ended(config["number"], 1.0, bmre=rate * units, milliseconds=units / rate)
                 ledger.record_end(end)
                 searcher.tell(end)
-            few[sampler] = sum(trial.start.config["units"] == 64 for trial in ledger.trials[20:])
+            learned = [trial for trial in ledger.trials[20:] if trial.number % ANYWHERE]
+            few[sampler] = sum(trial.start.config["units"] == 64 for trial in learned) / len(learned)
         assert few["tpe"] > few["random"]
-        assert few["tpe"] >= 15
+        assert few["tpe"] >= 0.75
 
 
 def plan_of(output: Path, objective: str | None, folder: Path | None = None, **options: Any) -> Plan:
@@ -341,7 +342,7 @@ class TestPruner:
         return [scheduler.on_trial_result(None, trial, {EPOCH: epoch, OBJECTIVE: 9.0}) for epoch in range(1, 91)]
 
     def test_one_objective_stops_trials_early(self, tmp_path: Path) -> None:
-        assert self.decisions(plan_of(tmp_path, "bmre", epochs=90)).index("STOP") == 17  # after a fifth of the epochs
+        assert self.decisions(plan_of(tmp_path, "bmre", epochs=90)).index("STOP") == 29  # after a third of the epochs
 
     def test_several_stop_none(self, tmp_path: Path) -> None:
         assert self.decisions(plan_of(tmp_path, "bmre,generation_time", epochs=90)) == ["CONTINUE"] * 89 + ["STOP"]
