@@ -50,7 +50,7 @@ from search.engine.earlier import best_configurations
 from search.engine.ledger import Ledger, Status, TrialEnd, TrialStart
 from search.engine.plan import Options, Plan, make_plan
 from search.engine.runner import trial_end
-from search.engine.sampler import Budget, LedgerSearch, grid_order
+from search.engine.sampler import Budget, LedgerSearch, grid_order, startup_trials
 from search.engine.scheduler import EPOCH, MEDIAN_WINDOW, OBJECTIVE, MedianHalving
 from search.engine.study import Study, derive_seed
 from search.engine.trial import TrialRun
@@ -112,10 +112,10 @@ class Grid:
 
 
 class OfThePlatform:
-    """What a search proposes.
+    """What a search proposes; its random draws are those of the other ways with this seed, so that luck is the same.
 
     Args:
-        sampler: In place of TPE, after the first trials.
+        sampler: In place of TPE.
         first_trials: Tried after the paper's optimum.
     """
 
@@ -129,8 +129,7 @@ class OfThePlatform:
     ) -> None:
         self.ledger = Ledger(folder / "ledger.jsonl")
         self.search = LedgerSearch(space, self.ledger, Budget(None), "tpe", seed, first_trials=first_trials)
-        if sampler is not None:
-            self.search.optuna_study.sampler = sampler
+        self.search.optuna_study.sampler = sampler or _tpe(seed, startup_trials(space))
 
     def ask(self, number: int) -> Config:
         proposed = self.search.suggest(f"trial-{number}")
@@ -164,8 +163,8 @@ def _halving(plan: Plan) -> TrialScheduler:
     return MedianHalving(plan.epochs, plan.first_rung, plan.study.reduction_factor, [])
 
 
-def _tpe(seed: int) -> optuna.samplers.BaseSampler:
-    return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
+def _tpe(seed: int, startup: int = 10) -> optuna.samplers.BaseSampler:
+    return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, n_startup_trials=startup)
 
 
 def _gp(seed: int) -> optuna.samplers.BaseSampler:
@@ -434,22 +433,25 @@ def write_page(study: str, folder: Path, docs: Path) -> None:
         "",
         f"{found[REFERENCE][0]['machine']['processor']}. Each search chose its best checkpoint on validation; "
         "test was looked at once for each.",
-        *_notes(found, goal),
+        *_notes(found, goal, len(STUDIES[study].space_at(STUDIES[study].laptop).varied)),
         *_stopping(folder),
     ]
     (docs / f"search_efficiency_{study}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))
 
 
-def _notes(found: dict[str, list[dict[str, Any]]], goal: float) -> list[str]:
+def _notes(found: dict[str, list[dict[str, Any]]], goal: float, varied: int) -> list[str]:
     """What must be known to read the table."""
     third = found[REFERENCE][0]["seconds"] / 3
+    trials = median(len(piece["trials"]) for piece in found[REFERENCE])
     reached = {way: time_to(pieces, goal) for way, pieces in found.items()}
     within = [WAYS[way].title for way, seconds in reached.items() if seconds is not None and seconds <= third]
     lines = [
         "",
         f"Within a third of the time, random search's end is reached by {', '.join(within) or 'none of them'}. "
-        "Grid, random draws, TPE and ASHA know nothing of the paper's optimum; the others begin with it.",
+        "Grid, random draws, TPE and ASHA know nothing of the paper's optimum; the others begin with it. "
+        f"A search of this length tries {trials:g} configurations of {varied} hyperparameters: seeds differ more than "
+        "ways do.",
     ]
     if LEARNED in found:
         lines.append(
@@ -510,7 +512,8 @@ def _draw(found: dict[str, list[dict[str, Any]]], file: Path) -> None:
             times[whole] / 60, middle, color=colour, label=WAYS[way].title, linewidth=2.2 if way == DEFAULT else 1.2
         )
         axes.fill_between(times[whole] / 60, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.set(xlabel="CPU time [min]", ylabel=BEST_OF, yscale="log", xlim=(0, None))
+    ends = [piece["curve"][-1][1] for pieces in found.values() for piece in pieces]
+    axes.set(xlabel="CPU time [min]", ylabel=BEST_OF, yscale="log", xlim=(0, None), ylim=(0.9 * min(ends), 6))
     axes.legend(frameon=False, fontsize="small")
     figure.savefig(file, metadata={"Date": None})
     plt.close(figure)
