@@ -186,6 +186,7 @@ WAYS = {
     ),
 }
 REFERENCE, DEFAULT, LEARNED = "random", "default", "learned"
+COMPARED = ("grid", "random", "tpe", "tpe-asha", "default")  # the others are run when asked for
 EARLIER = "earlier"  # the piece that ``LEARNED`` learns from
 
 
@@ -197,7 +198,7 @@ def main() -> None:
     flags.add_argument("--minutes", type=float, default=10.0, help="CPU time of a piece")
     flags.add_argument("--epochs", type=int, help="of a whole trial (default: the preset's)")
     flags.add_argument("--seeds", type=int, default=5)
-    flags.add_argument("--ways", nargs="+", choices=sorted(WAYS), default=list(WAYS))
+    flags.add_argument("--ways", nargs="+", choices=sorted(WAYS), default=COMPARED)
     flags.add_argument("--processes", type=int, default=1)
     flags.add_argument("--write", type=Path, metavar="DOCS", help="write page and figure, and run nothing")
     flags.add_argument("--piece", nargs=2, metavar=("WAY", "SEED"), help=argparse.SUPPRESS)
