@@ -515,6 +515,8 @@ def _draw(found: dict[str, list[dict[str, Any]]], file: Path) -> None:
         axes.fill_between(times[whole] / 60, low, high, color=colour, alpha=0.15, linewidth=0)
     ends = [piece["curve"][-1][1] for pieces in found.values() for piece in pieces]
     axes.set(xlabel="CPU time [min]", ylabel=BEST_OF, yscale="log", xlim=(0, None), ylim=(0.9 * min(ends), 6))
+    for formatted in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        formatted("{x:g}")
     axes.legend(frameon=False, fontsize="small")
     figure.savefig(file, metadata={"Date": None})
     plt.close(figure)
