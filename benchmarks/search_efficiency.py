@@ -51,7 +51,7 @@ from search.engine.ledger import Ledger, Status, TrialEnd, TrialStart
 from search.engine.plan import Options, Plan, make_plan
 from search.engine.runner import trial_end
 from search.engine.sampler import Budget, LedgerSearch, grid_order, startup_trials
-from search.engine.scheduler import EPOCH, MEDIAN_WINDOW, OBJECTIVE, MedianHalving
+from search.engine.scheduler import EPOCH, OBJECTIVE, MedianHalving
 from search.engine.study import Study, derive_seed
 from search.engine.trial import TrialRun
 from search.spaces import Space
@@ -293,10 +293,9 @@ def ledger_of(piece: dict[str, Any], path: Path) -> Ledger:
     trials = zip(piece["configurations"], piece["histories"], piece["trials"], strict=True)
     for number, (config, history, status) in enumerate(trials):
         ledger.record_start(TrialStart(number, config, seed=number))
-        scores = [score for _, score in history]
-        medians = [median(scores[max(0, end - MEDIAN_WINDOW) : end]) for end in range(1, len(scores) + 1)]
+        reached = stopping_rules.reached([score for _, score in history])
         epochs = history[-1][0] if history else 0
-        ledger.record_end(TrialEnd(number, status, epochs, 0.0, objective=min(medians, default=None)))
+        ledger.record_end(TrialEnd(number, status, epochs, 0.0, objective=reached[-1] if history else None))
     return ledger
 
 

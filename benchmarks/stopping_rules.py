@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from random import Random
 from statistics import mean, median
@@ -53,11 +54,15 @@ def read_curves(folder: Path) -> tuple[NDArray[np.int_], Curves, int]:
         whole = [history for history, how in zip(histories, piece["trials"], strict=False) if how == "completed"]
         for history in whole:
             epochs = np.array([epoch for epoch, _ in history])
-            scores = [score for _, score in history]
-            medians = [median(scores[max(0, end - MEDIAN_WINDOW) : end]) for end in range(1, len(scores) + 1)]
-            curves.append(np.minimum.accumulate(medians))
+            curves.append(reached([score for _, score in history]))
         made += [sum(map(len, histories))] if histories else []
     return epochs, np.array(curves), round(mean(made)) if made else 0
+
+
+def reached(scores: Sequence[float]) -> list[float]:
+    """Lowest running median so far, after each score."""
+    medians = (median(scores[max(0, end - MEDIAN_WINDOW) : end]) for end in range(1, len(scores) + 1))
+    return list(accumulate(medians, min))
 
 
 def _correlations(epochs: NDArray[np.int_], curves: Curves) -> list[str]:
@@ -90,8 +95,7 @@ def _rules(epochs: NDArray[np.int_], curves: Curves, budget: int) -> list[str]:
         rules[f"halving at every evaluation, from {name}, one in {factor}"] = _halving(last, first, factor)
     lines = ["| rule | trials | ends at | reaches the end of search without stopping after |", "|---|---|---|---|"]
     for name, rule in {"none": FIFOScheduler, **rules}.items():
-        reached = _replays(rule, epochs, curves, budget)
-        middle = _middle(reached)
+        middle = _middle(_replays(rule, epochs, curves, budget))
         there = np.flatnonzero(middle <= goal)
         share = f"{100 * (1 + there[0]) / budget:.0f} %" if len(there) else "not at all"
         lines.append(f"| {name} | {_trials(rule, epochs, curves, budget):.0f} | {middle[-1]:.3f} | {share} |")

@@ -24,7 +24,7 @@ def best_configurations(earlier: Ledger, space: Space) -> list[Config]:
     reached = [(start.config, end) for start, end in earlier.ended if end.objective is not None]
     best = [config for config, _ in sorted(reached, key=lambda trial: _objective(trial[1]))[:TAKEN_OVER]]
     if not best:
-        raise StudyError(f"{earlier.path}: no trial of that search was evaluated; there is nothing to learn from it")
+        raise StudyError("--learn-from: no trial of that search was evaluated; there is nothing to learn from it")
     held = {name: value for name, value in space.default.items() if name not in space.varied}
     taken: list[Config] = []
     refused = []
@@ -38,7 +38,7 @@ def best_configurations(earlier: Ledger, space: Space) -> list[Config]:
             taken.append(fitting)
     if not taken and refused:
         raise StudyError(
-            f"{earlier.path}: none of the best configurations lies within this search ({refused[0]}). "
+            f"--learn-from: none of its best configurations lies within this search ({refused[0]}). "
             "Search with the same --preset, or leave --learn-from out"
         )
     return taken

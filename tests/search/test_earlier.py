@@ -130,7 +130,7 @@ def test_the_same_is_not_tried_twice(tmp_path: Path) -> None:
 
 def test_nothing_within_this_search_is_an_error(tmp_path: Path) -> None:
     narrow = SPACE.limit({"learning_rate": (5e-5, 1e-4)})
-    with pytest.raises(StudyError, match=r"none of the best .*learning_rate = 0.0002 lies outside .* leave --learn"):
+    with pytest.raises(StudyError, match=r"none of its best .*learning_rate = 0.0002 lies outside .* leave --learn"):
         best_configurations(record(tmp_path, TRIED), narrow)
 
 
