@@ -432,7 +432,7 @@ def write_page(study: str, folder: Path, docs: Path) -> None:
         *(_row(way, pieces, goal) for way, pieces in found.items()),
         "",
         f"{found[REFERENCE][0]['machine']['processor']}. Each search chose its best checkpoint on validation; "
-        "test was looked at once for each.",
+        "test was looked at once for each search of the table.",
         *_notes(found, goal, len(STUDIES[study].space_at(STUDIES[study].laptop).varied)),
         *_stopping(folder),
     ]

@@ -30,11 +30,14 @@ from search.engine.pareto import in_order
 from search.engine.sampler import Budget, LedgerSearch
 from search.engine.scheduler import MedianHalving
 from search.spaces import SPACES
+from search.studies import STUDIES
 
 SPACE = SPACES["atlas-gan"]
-EVALUATIONS, EPOCHS, FIRST_RUNG = 40, 1000, 200
+EVALUATIONS, EPOCHS = 39, 975
+STUDY = STUDIES["atlas-gan"]
 SUGGESTIONS = 20
-PRUNED = 0.6  # share of trials that end at a fifth of their epochs
+FIRST_RUNG = round(EPOCHS * STUDY.first_rung)
+PRUNED = 0.6  # share of trials that end at the first rung
 
 Result = TypeVar("Result")
 
@@ -48,7 +51,7 @@ def record(path: Path, trials: int) -> None:
     for number in range(trials):
         config = SPACE.suggest(suggestions.ask())
         score = random.lognormvariate(0.5, 0.8)
-        evaluations = EVALUATIONS // 5 if random.random() < PRUNED else EVALUATIONS
+        evaluations = round(EVALUATIONS * STUDY.first_rung) if random.random() < PRUNED else EVALUATIONS
         every = EPOCHS // EVALUATIONS
         history = [(every * (i + 1), score * (1 + 3 / (i + 1))) for i in range(evaluations)]
         ledger.record_start(TrialStart(number, config, random.getrandbits(63)))
@@ -93,7 +96,7 @@ def row(path: Path, trials: int) -> str:
     rebuild, search = timed(lambda: LedgerSearch(SPACE, ledger, budget, "tpe", 1, SCORE_ALONE))
     suggest = median(timed(lambda number=number: search.suggest(f"t{number}"))[0] for number in range(SUGGESTIONS))
     ends = [end for _, end in ledger.ended]
-    pruner, _ = timed(lambda: MedianHalving(EPOCHS, FIRST_RUNG, 2, ends))
+    pruner, _ = timed(lambda: MedianHalving(EPOCHS, FIRST_RUNG, STUDY.reduction_factor, ends))
     order, _ = timed(lambda: in_order(ledger))
     memory = psutil.Process().memory_info().rss - before
     record_number(f"a suggestion after {trials} trials", 1000 * suggest, "ms")

@@ -356,6 +356,7 @@ class Benchmark:
             plan,
             title=f"{MODELS[plan.model_name].title}, untrained",
             epochs=0,
+            evaluate_every=1,  # one row, however long the trainings that it stands beside
             epochs_label="not trained",
             kind="untrained",
             checkpoint_rule="last",

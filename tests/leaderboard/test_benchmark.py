@@ -249,6 +249,8 @@ def test_the_floor_is_below_the_mean_shower_and_this_below_the_untrained(benchma
     assert floor.entry["score"] == floor.entry["floor"]
     assert untrained.entry["kind"] == "untrained"
     assert [seed["best_epoch"] for seed in untrained.entry["seeds"]] == [0, 0]
+    longer = benchmark.untrained(gan_plan(epochs=8, evaluate_every=4), work)
+    assert longer.entry["id"] == untrained.entry["id"], "a board has one row of it"
 
 
 def test_comparisons_are_antisymmetric_and_of_the_right_sign(benchmark, judged, mean_shower):
