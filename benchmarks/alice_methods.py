@@ -111,6 +111,7 @@ def judge(trained: Trained, scorer: Judge) -> Judged:
     """Generate at the conditions of the reference, measure distances to helices, score and time."""
     generator = load_generator(trained.checkpoint)
     reference = scorer.reference
+    assert isinstance(reference, Events), "tracks are events"
     tracks = reference.with_response(generator.generate(reference.conditions, SEED))
     milliseconds = {}
     for number in COUNTS:
@@ -220,6 +221,7 @@ def _full_simulation_row(scorer: Judge) -> tuple[str, ...]:
 
 
 def _random_row(scorer: Judge) -> tuple[str, ...]:
+    assert isinstance(scorer.reference, Events), "tracks are events"
     tracks = random_tracks(scorer.reference)
     distances = _distances(helix_report([tracks]))
     score = significant(_score(scorer, tracks))

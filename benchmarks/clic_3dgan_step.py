@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -121,11 +122,11 @@ def report(
         scale: From seconds to ``unit``.
         models: What is timed, and what does the operations that are needed.
     """
-    work = {name: operations(lambda m=model: run(m)) for name, (_, model) in models.items()}
+    work = {name: operations(partial(run, model)) for name, (_, model) in models.items()}
     times: dict[str, list[float]] = {name: [] for name in models}
     for number in range(repeats + 1):
         for name, (model, _) in models.items():
-            passed = seconds(lambda m=model: run(m))
+            passed = seconds(partial(run, model))
             if number > 0:  # the first one warms up
                 times[name].append(passed)
     for name in models:

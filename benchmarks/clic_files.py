@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -47,17 +48,18 @@ def make_folder(folder: Path, events: int, files: int, rows_per_chunk: int, work
                 )
                 starts = range(0, per_file, rows_per_chunk)
                 tasks = (
-                    (cells, which[s : s + rows_per_chunk], factor, (seed, number, s), rows_per_chunk) for s in starts
+                    partial(_chunk, cells, which[s : s + rows_per_chunk], factor, (seed, number, s), rows_per_chunk)
+                    for s in starts
                 )
                 for start, data in zip(starts, _in_order(threads, tasks, 4 * workers), strict=True):
                     ecal.id.write_direct_chunk((start, 0, 0, 0), data)
 
 
-def _in_order(threads: ThreadPoolExecutor, tasks: Iterator[tuple[object, ...]], ahead: int) -> Iterator[bytes]:
-    queue: deque[Future[bytes]] = deque(threads.submit(_chunk, *task) for task in itertools.islice(tasks, ahead))
+def _in_order(threads: ThreadPoolExecutor, tasks: Iterator[Callable[[], bytes]], ahead: int) -> Iterator[bytes]:
+    queue: deque[Future[bytes]] = deque(threads.submit(task) for task in itertools.islice(tasks, ahead))
     while queue:
         yield queue.popleft().result()
-        queue.extend(threads.submit(_chunk, *task) for task in itertools.islice(tasks, 1))
+        queue.extend(threads.submit(task) for task in itertools.islice(tasks, 1))
 
 
 def _chunk(

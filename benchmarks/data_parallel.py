@@ -34,7 +34,7 @@ def main() -> None:
     given = flags.parse_args()
     store = meeting_point(LOOPBACK, given.processes)
     arguments = (store.port, given.processes, given.batch_size, given.repeats)
-    multiprocessing.spawn(measure, arguments, given.processes)  # type: ignore[no-untyped-call]
+    multiprocessing.spawn(measure, arguments, given.processes)  # type: ignore[attr-defined, no-untyped-call]
 
 
 def measure(rank: int, port: int, size: int, batch_size: int, repeats: int) -> None:

@@ -208,12 +208,12 @@ def _generation(model: GenerativeModel, events: Events, batch_size: int, clock: 
     return Measured(median(_seconds(generate, clock) for _ in range(repeats)) / count, operations / count)
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the operations of products and convolutions, also inside gradients of gradients."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.operations = 0.0
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.operations: float = 0.0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -224,7 +224,8 @@ class _Counter(TorchDispatchMode):
 
 
 def _operations(action: Callable[[], object]) -> float:
-    with _Counter() as counter:
+    counter = _Counter()
+    with counter:
         action()
     return counter.operations
 

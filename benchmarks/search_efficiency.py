@@ -152,6 +152,10 @@ class Way:
     pruner: Callable[[Plan], TrialScheduler] | None
 
 
+def _no_pruner() -> TrialScheduler:
+    return FIFOScheduler()  # type: ignore[no-untyped-call]
+
+
 def _asha(plan: Plan) -> TrialScheduler:
     """Ray Tune's, at the rungs that are usual: a ninth, a third."""
     first = max(plan.evaluate_every, plan.epochs // 9)
@@ -310,7 +314,7 @@ class Piece:
 
     def __init__(self, way: Way, plan: Plan, seed: int, seconds: float) -> None:
         self.way, self.setup, self.seed, self.seconds = way, plan.setup, seed, seconds
-        self.pruner = FIFOScheduler() if way.pruner is None else way.pruner(plan)
+        self.pruner: TrialScheduler = _no_pruner() if way.pruner is None else way.pruner(plan)
         self.proposals = way.proposals(plan.space, seed, plan.folder)
         self.curve: list[tuple[float, float]] = []
         self.statuses: list[Status] = []
@@ -394,7 +398,8 @@ def at(curve: list[list[float]], times: NDArray[np.float64]) -> NDArray[np.float
 
 def end_of(pieces: list[dict[str, Any]]) -> float:
     """CPU seconds until the last evaluation ended, which began within the time of the piece."""
-    return max(max(piece["seconds"], piece["curve"][-1][0]) for piece in pieces)
+    latest: float = max(max(piece["seconds"], piece["curve"][-1][0]) for piece in pieces)
+    return latest
 
 
 def time_to(pieces: list[dict[str, Any]], value: float) -> float | None:

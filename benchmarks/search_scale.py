@@ -94,7 +94,7 @@ def row(path: Path, trials: int) -> str:
     read, ledger = timed(lambda: Ledger(path))
     budget = Budget(None)
     rebuild, search = timed(lambda: LedgerSearch(SPACE, ledger, budget, "tpe", 1, SCORE_ALONE))
-    suggest = median(timed(lambda number=number: search.suggest(f"t{number}"))[0] for number in range(SUGGESTIONS))
+    suggest = median(timed(partial(search.suggest, f"t{number}"))[0] for number in range(SUGGESTIONS))
     ends = [end for _, end in ledger.ended]
     pruner, _ = timed(lambda: MedianHalving(EPOCHS, FIRST_RUNG, STUDY.reduction_factor, ends))
     order, _ = timed(lambda: in_order(ledger))

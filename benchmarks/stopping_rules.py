@@ -89,8 +89,8 @@ def _rules(epochs: NDArray[np.int_], curves: Curves, budget: int) -> list[str]:
     alone = _replays(FIFOScheduler, epochs, curves, budget)
     goal = _middle(alone)[-1]
     rules: dict[str, Rule] = {}
-    for name, share, factor in (("a ninth", 1 / 9, 3), ("a fifth", 1 / 5, 2), ("a third", 1 / 3, 3)):
-        first = int(epochs[np.searchsorted(epochs, share * last)])
+    for name, earliest, factor in (("a ninth", 1 / 9, 3), ("a fifth", 1 / 5, 2), ("a third", 1 / 3, 3)):
+        first = int(epochs[np.searchsorted(epochs, earliest * last)])
         rules[f"ASHA from {name} of the epochs, one in {factor}"] = _asha(last, first, factor)
         rules[f"halving at every evaluation, from {name}, one in {factor}"] = _halving(last, first, factor)
     lines = ["| rule | trials | ends at | reaches the end of search without stopping after |", "|---|---|---|---|"]

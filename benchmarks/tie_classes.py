@@ -77,7 +77,8 @@ def board(world: World, truth: Array, seeds: list[int], generator: np.random.Gen
 def _of_seeds(world: World, number: int, generator: np.random.Generator) -> Array:
     if not world.heavy_tails:
         return generator.normal(size=number)
-    return generator.standard_t(3, size=number) / np.sqrt(3)  # of unit variance
+    of_unit_variance: Array = generator.standard_t(3, size=number) / np.sqrt(3)
+    return of_unit_variance
 
 
 def boards(world: World, truth: Array, seeds: list[int], label: str) -> Iterator[list[Resamples]]:
