@@ -15,7 +15,8 @@ from statistics import median
 
 import torch
 from recording import record
-from torch import distributed, multiprocessing
+from torch import distributed
+from torch.multiprocessing.spawn import spawn
 
 from data_adapters.datasets import DATASETS
 from data_adapters.events import Events
@@ -34,7 +35,7 @@ def main() -> None:
     given = flags.parse_args()
     store = meeting_point(LOOPBACK, given.processes)
     arguments = (store.port, given.processes, given.batch_size, given.repeats)
-    multiprocessing.spawn(measure, arguments, given.processes)  # type: ignore[attr-defined, no-untyped-call]
+    spawn(measure, arguments, given.processes)  # type: ignore[no-untyped-call]
 
 
 def measure(rank: int, port: int, size: int, batch_size: int, repeats: int) -> None:
