@@ -34,7 +34,7 @@ def axis(name: str, edges: list[float], unit: str) -> Json:
 RADIUS = axis("r", [0.0, 3.0, 10.0], "mm")
 ANGLE = axis("alpha", np.linspace(-math.pi, math.pi, 5).tolist(), "rad")
 DEPTH = axis("z", [0.0, 1.0, 2.0, 4.0], "X0")
-ENERGY = {
+ENERGY: Json = {
     "name": "incident_energy",
     "unit": "MeV",
     "categories": None,
@@ -119,7 +119,7 @@ def test_our_own_layouts_are_read_as_documented(tmp_path: Path, layout: str) -> 
         assert events.auxiliary[key].dtype == expected.dtype
     volume = source.detector.layers[0]
     assert (source.detector.threshold, source.detector.signed, volume.depth_x0) == (0.1, True, 7.5)
-    assert volume.axes[1].edges == (-1, 0, 0.1, 1)
+    assert volume.axes[1].edges == (-1.0, 0.0, 0.1, 1.0)
     assert source.detector.conditions[1].shape == (2,)
 
 
@@ -183,7 +183,7 @@ def cylinder(axes: list[Json], unit: str = "MeV") -> tuple[Json, Json]:
     """A volume whose cells tell their place: 100 z + 10 α + r, plus the event in thousands."""
     shape = [len(item["edges"]) - 1 for item in axes]
     place = dict(zip([item["name"] for item in axes], np.indices(shape), strict=True))
-    cell = 100 * place["z"] + 10 * place.get("alpha", place.get("phi")) + place["r"]
+    cell = 100 * place["z"] + 10 * place["alpha" if "alpha" in place else "phi"] + place["r"]
     response = (cell.ravel() + 1000 * np.arange(EVENTS)[:, None]).astype(np.float32)
     energy = np.linspace(2e3, 9e3, EVENTS)
     content = {

@@ -40,7 +40,8 @@ def test_the_detector_agrees_with_what_the_file_says_of_it() -> None:
         sizes = [np.diff(layer.axes[number].edges) for layer in layers]
         np.testing.assert_allclose([size.mean() for size in sizes], attributes[key])
         assert all(np.ptp(size) < 1e-12 for size in sizes)
-    np.testing.assert_allclose([layer.depth_x0 for layer in layers], attributes["layer_centre_X0"], rtol=1e-7)
+    depths = np.array([layer.depth_x0 for layer in layers], dtype=float)
+    np.testing.assert_allclose(depths, attributes["layer_centre_X0"], rtol=1e-7)
 
 
 def test_the_window_has_266_cells_without_gaps() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import h5py
@@ -395,7 +396,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 
 def test_arrays_in_fortran_order_are_read_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "showers.npz"
-    columns = {"energy": ENERGY, "theta": ANGLE, "kind": KIND}
+    columns: dict[str, Any] = {"energy": ENERGY, "theta": ANGLE, "kind": KIND}
     np.savez(path, showers=np.asfortranarray(SHOWERS), **columns)
     source = open_events(described(DESCRIPTION, path))
     np.testing.assert_array_equal(source.read(10, 20).response, FLAT[10:20])

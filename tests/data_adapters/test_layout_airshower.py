@@ -6,6 +6,7 @@ import pickle
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -18,7 +19,7 @@ from data_adapters.problems import UnreadableFile
 
 SAMPLE = SAMPLES / "airshower_data.h5"
 ENERGY = np.array([1.0, 20.0, 20.0, 100.0])
-Columns = dict[str, np.ndarray]
+Columns = dict[str, Any]
 
 
 def traces(num_events: int = 4) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -17,7 +18,7 @@ from data_adapters.problems import UnreadableFile
 
 LAYOUT = "airshower-refinement"
 ENERGY = np.array([10.0, 90.0, 50.0, 30.0])
-Columns = dict[str, np.ndarray]
+Columns = dict[str, Any]
 
 
 def traces(num_events: int, seed: int) -> np.ndarray:

@@ -398,6 +398,6 @@ def test_the_page_keeps_its_text_and_gets_its_table(tmp_path: Path, monkeypatch:
     assert "earlier numbers" not in text
     row = next(line for line in text.splitlines() if line.startswith("| muon part of S0"))
     data, simulation = (float(cell.split("±")[0]) for cell in row.split("|")[3:5])
-    assert (data, simulation) == (pytest.approx(30, abs=0.1), pytest.approx(70, abs=0.1))
+    assert (data, simulation) == pytest.approx((30, 70), abs=0.1)
     drawn = {path.stem for path in (tmp_path / "airshower").glob("*.svg")}
     assert drawn == set(airshower_figure.FIGURES)

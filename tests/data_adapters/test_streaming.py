@@ -9,9 +9,10 @@ import subprocess
 import sys
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -22,6 +23,7 @@ from data_adapters.adapters import open_events
 from data_adapters.problems import UnreadableFile
 from data_adapters.source import EventSource
 from data_adapters.streaming import Batch, EventStream, sparse_cache, stored_chunks, stream
+from data_adapters.streaming.descriptors import Descriptors
 from data_adapters.streaming.order import epoch_order
 
 SHAPE = (25, 25, 25)
@@ -59,7 +61,7 @@ def make_folder(folder: Path, cells: np.ndarray, **storage: object) -> EventSour
     return open_events(folder)
 
 
-PACKED = {"chunks": (1, *SHAPE), "compression": "gzip", "compression_opts": 1, "shuffle": True}
+PACKED: dict[str, Any] = {"chunks": (1, *SHAPE), "compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,7 @@ def rows_of(batches: Iterator[Batch]) -> np.ndarray:
     return np.concatenate([batch.rows for batch in batches])
 
 
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "gzip and shuffle": PACKED,
     "gzip": {"chunks": (3, *SHAPE), "compression": "gzip"},
     "shuffle": {"chunks": (7, *SHAPE), "shuffle": True},
@@ -119,7 +121,7 @@ def test_events_arrive_as_hdf5_reads_them(tmp_path: Path, cells: np.ndarray, sto
         if storage != "float16":
             np.testing.assert_array_equal(batch.response, cells[batch.rows])
         np.testing.assert_array_equal(batch.conditions["incident_energy"], 2.0 + batch.rows)
-        assert (batch.response.dtype, batch.response.flags.c_contiguous) == (np.float32, True)
+        assert (batch.response.dtype, batch.response.flags.c_contiguous) == (np.dtype(np.float32), True)
     assert (seen == 1).all()
 
 
@@ -176,8 +178,8 @@ def test_the_order_does_not_depend_on_the_batch_size(chunked: EventSource) -> No
 
 
 def test_the_order_from_the_cache_is_that_from_the_file(source: EventSource, tmp_path: Path) -> None:
-    orders = [rows_of(EventStream(source, seed=3, cache=cache).batches(8, 1)) for cache in (None, tmp_path)]
-    np.testing.assert_array_equal(*orders)
+    first, second = (rows_of(EventStream(source, seed=3, cache=cache).batches(8, 1)) for cache in (None, tmp_path))
+    np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.usefixtures("small_pools")
@@ -220,7 +222,7 @@ def test_going_on_reads_nothing_of_what_came_before(source: EventSource, monkeyp
     loaded = []
     load = stored_chunks.StoredChunks.load
 
-    def noted(self: stored_chunks.StoredChunks, chunk: int, files: object) -> object:
+    def noted(self: stored_chunks.StoredChunks, chunk: int, files: Descriptors) -> np.ndarray:
         loaded.append((self.path, chunk))
         return load(self, chunk, files)
 
@@ -279,6 +281,7 @@ def test_closing_early_stops_the_threads(kind: str, request: pytest.FixtureReque
     batches = EventStream(request.getfixturevalue(kind), seed=1, workers=3).batches(4, 0)
     next(batches)
     assert readers()
+    assert isinstance(batches, Generator)
     batches.close()
     assert not readers()
     assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
@@ -333,9 +336,7 @@ def test_a_file_cut_short_while_it_is_read_is_named(tmp_path: Path, cells: np.nd
         ({"rows": np.array([4, 4])}, "twice"),
     ],
 )
-def test_streams_that_make_no_sense_are_refused(
-    source: EventSource, arguments: dict[str, object], message: str
-) -> None:
+def test_streams_that_make_no_sense_are_refused(source: EventSource, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EventStream(source, seed=1, **arguments)
 
@@ -440,7 +441,8 @@ def test_what_a_process_left_that_died_is_no_hindrance(tmp_path: Path, source: E
 def test_a_full_disk_is_seen_before_anything_is_written(
     tmp_path: Path, source: EventSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sparse_cache.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100_000})())
+    usage = type("Usage", (), {"free": 100_000})()
+    monkeypatch.setattr("data_adapters.streaming.sparse_cache.shutil.disk_usage", lambda _: usage)
     with pytest.raises(sparse_cache.CacheFolderFull, match=r"needs about 0\.0 GB, 0\.0 GB are free; give another"):
         EventStream(source, seed=1, cache=tmp_path)
     assert not any(path.is_dir() for path in tmp_path.iterdir())
@@ -476,7 +478,7 @@ assert "torch" not in sys.modules
 
 def test_several_processes_make_it_once(tmp_path: Path, source: EventSource, cells: np.ndarray) -> None:
     command = [sys.executable, "-c", MAKE_A_CACHE, str(source.path), str(tmp_path / "cache"), str(tmp_path / "log")]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
     processes = [subprocess.Popen(command, **pipes) for _ in range(2)]
     for process in processes:
         assert process.stdout is not None

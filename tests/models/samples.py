@@ -77,7 +77,10 @@ def few_events(dataset: str, count: int = FEW) -> Events:
 
 
 ATLAS = "atlas-photons-geant4"
-ATLAS_EVENTS = {"events": partial(few_events, ATLAS, 180), "learning_events": partial(training_events, ATLAS)}
+ATLAS_EVENTS: dict[str, Any] = {
+    "events": partial(few_events, ATLAS, 180),
+    "learning_events": partial(training_events, ATLAS),
+}
 ATLAS_GAN_LEARNING = {
     "activation": "leaky_relu+softmax+relu",
     "learning_rate": 1e-3,

@@ -139,13 +139,13 @@ def test_the_penalty_equals_finite_differences(
     critic: SmoothCritic, sidedness: Literal["two_sided", "one_sided"], scale: float
 ) -> None:
     with torch.no_grad():
-        critic.layers[2].weight.mul_(scale)
+        critic.get_parameter("layers.2.weight").mul_(scale)
     expected = finite_difference_penalty(critic, EVENTS, sidedness == "one_sided")
     assert penalty_at(critic, EVENTS, sidedness).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_penalty_trains_the_critic_as_finite_differences_say(critic: SmoothCritic) -> None:
-    weight = critic.layers[0].weight
+    weight = critic.get_parameter("layers.0.weight")
     (gradient,) = torch.autograd.grad(penalty_at(critic, EVENTS, "two_sided"), weight)
     step = 1e-6
     values = []
@@ -163,7 +163,8 @@ def test_the_penalty_lies_between_real_and_generated(critic: SmoothCritic) -> No
 
     def looked_at(events: Tensor) -> Tensor:
         seen.append(events.detach())
-        return critic(events)
+        result: Tensor = critic(events)
+        return result
 
     real, generated = torch.zeros_like(EVENTS), torch.ones_like(EVENTS)
     generated.requires_grad_(True)

@@ -100,7 +100,7 @@ class TestRefining:
 
     def test_empty_stations_stay_empty(self) -> None:
         model = small()
-        model.networks["generator"].output.bias.data.fill_(1.0)  # type: ignore[union-attr]
+        model.networks["generator"].get_parameter("output.bias").data.fill_(1.0)
         refined = model.generate(events().conditions, seed=1).reshape(-1, 9, 9, 80)
         empty = ~events().conditions["simulated_traces"].any(axis=3)
         assert empty.any()

@@ -69,6 +69,7 @@ class TestTables:
     def test_generator_of_table_1(self) -> None:
         network = self.generator()
         linear, relu = network.linear
+        assert isinstance(linear, nn.Linear)
         assert (linear.in_features, linear.out_features) == (81, 80)
         assert isinstance(relu, nn.ReLU)
         grown = shapes(network.growth, torch.randn(2, 80, 1, 1))

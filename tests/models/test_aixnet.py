@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -36,7 +38,8 @@ def test_integrated_signals_need_no_trace_encoder() -> None:
 def test_a_trace_becomes_ten_numbers() -> None:
     network = AixNet(STATIONS, TIME_BINS)
     lengths, values = [], torch.randn(5, 1, TIME_BINS)
-    for layer in network.encoder:  # type: ignore[union-attr]
+    assert isinstance(network.encoder, nn.Sequential)
+    for layer in network.encoder:
         values = layer(values)
         lengths.append(tuple(values.shape[1:]))
     assert lengths[::2] == [(64, 19), (32, 4), (10, 1)]
@@ -74,7 +77,8 @@ def test_events_do_not_see_each_other() -> None:
 
 def test_a_critic_has_no_bias_that_would_cancel() -> None:
     network = AixNet(STATIONS, 1, SMALL, bias=False)
-    assert network.regression[-1].bias is None
+    last: Any = network.regression[-1]
+    assert last.bias is None
     assert network(torch.zeros(2, 81)).shape == (2,)
 
 

@@ -23,6 +23,7 @@ from models.checkpoint import load_generator
 from models.config import from_dict
 from models.gaussians import gaussian_divergence
 from models.layers import building
+from models.progressive import Growing
 from models.rows import TrainingSample
 from models.storage import read_checkpoint
 from models.track_points import response_of, told_of
@@ -52,6 +53,13 @@ def trained(method: str, epochs: int, seed: int = 0, **changes: Any) -> Any:
     for _ in range(epochs):
         model.train_epoch()
     return model
+
+
+def grown(network: Any) -> Growing:
+    """The part of a network that grows."""
+    part = growing(network)
+    assert part is not None
+    return part
 
 
 # ------------------------------------------------------------------ what all methods promise
@@ -87,7 +95,7 @@ def test_batches_do_not_matter(method: str) -> None:
 @every_method
 def test_resumed_training_equals_uninterrupted_training(method: str, tmp_path: Path) -> None:
     # After two epochs the growing networks are in the middle of the fade-in of step 1.
-    schedule = {"growth_epochs": 1.0, "fade_epochs": 2.0, "average_decay": 0.9, "decay": 1e-3}
+    schedule: dict[str, Any] = {"growth_epochs": 1.0, "fade_epochs": 2.0, "average_decay": 0.9, "decay": 1e-3}
     straight = trained(method, 2, seed=3, **schedule)
     straight.save(tmp_path)
     resumed = build(method, seed=3, **schedule)
@@ -183,8 +191,7 @@ def test_the_papers_numbers_of_layers() -> None:
 
 def test_the_progressive_network_ends_with_six_layers_on_160_places() -> None:
     generator, critic = paper("progan")
-    part = growing(generator)  # type: ignore[arg-type]
-    assert part is not None
+    part = grown(generator)
     assert part.steps == 5
     kernels = [m for m in generator.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d) if m.kernel_size[0] > 1]
     assert len(kernels) == 6
@@ -201,8 +208,8 @@ def test_the_progressive_network_ends_with_six_layers_on_160_places() -> None:
 @pytest.mark.parametrize("kernel", [3, 4, 5])
 @pytest.mark.parametrize("layers", [1, 2, 3, 4, 5])
 def test_every_number_of_layers_and_kernel_fits(method: str, kernel: int, layers: int) -> None:
-    sizes = {"conv_layers": layers, "growth_steps": layers, "kernel": kernel, "growth_epochs": 0.0, "fade_epochs": 0.0}
-    model = build(method, few_events().select(np.arange(4)), **sizes, batch_size=4)
+    sizes: dict[str, Any] = {"conv_layers": layers, "growth_steps": layers, "kernel": kernel, "batch_size": 4}
+    model = build(method, few_events().select(np.arange(4)), **sizes, growth_epochs=0.0, fade_epochs=0.0)
     model.train_epoch()
     assert model.generate(few_events().conditions, seed=1).shape == (TRACKS, 477)
 
@@ -210,7 +217,7 @@ def test_every_number_of_layers_and_kernel_fits(method: str, kernel: int, layers
 def test_a_network_that_has_not_grown_makes_whole_tracks() -> None:
     model = build("progan", growth_epochs=100.0)
     model.train_epoch()
-    assert growing(model.trained).progress == 0
+    assert grown(model.trained).progress == 0
     assert model.trained(model.noise(3, 8), torch.zeros(3, 0)).shape == (3, 5, 3)
     assert model.generate(few_events().conditions, seed=1).shape == (TRACKS, 477)
 
@@ -225,7 +232,7 @@ def test_short_tracks_become_long_ones_on_straight_lines() -> None:
 
 def test_the_averaged_generator_grows_too() -> None:
     model = trained("progan", 2, average_decay=0.9)
-    assert growing(model.generator.network).progress == growing(model.trained).progress == 5
+    assert grown(model.generator.network).progress == grown(model.trained).progress == 5
 
 
 # ------------------------------------------------------------------ losses
@@ -262,9 +269,10 @@ def test_a_sigmoid_is_taken_once(method: str) -> None:
     """Networks end in logits of any size; tracks are their sigmoid, and critics see those."""
     model = trained(method, 2)
     shifted = [module for module in model.trained.modules() if isinstance(module, nn.Linear | nn.ConvTranspose2d)]
-    last = growing(model.trained).outputs[-1] if method == "progan" else shifted[-1]  # type: ignore[union-attr]
+    part: Any = growing(model.trained)
+    last = part.outputs[-1] if method == "progan" else shifted[-1]
     with torch.no_grad():
-        last.bias.fill_(3.0)
+        last.get_parameter("bias").fill_(3.0)
     noise, nothing = model.noise(4, 8), torch.zeros(4, 0)
     model.trained.eval()
     logits = model.trained(noise, nothing)
@@ -315,8 +323,9 @@ def test_several_critic_steps_make_fewer_generator_steps() -> None:
 # ------------------------------------------------------------------ learning
 
 
-LEARNING = {"latent_dim": 10, "dense_units": 256, "kl_weight": 3.0, "learning_rate": 1e-3, "beta_1": 0.9}
-LEARNING |= {"batch_size": 64, "dropout": 0.0, "batch_norm": "off", "conditioning": "momentum", "average_decay": 0.99}
+LEARNING: dict[str, Any] = {"latent_dim": 10, "dense_units": 256, "kl_weight": 3.0, "learning_rate": 1e-3}
+LEARNING |= {"beta_1": 0.9, "average_decay": 0.99, "batch_size": 64, "dropout": 0.0, "batch_norm": "off"}
+LEARNING |= {"conditioning": "momentum"}
 
 
 @pytest.fixture(scope="module")
@@ -379,13 +388,13 @@ def test_the_mean_event_of_tracks_is_a_baseline() -> None:
 @every_method
 @both_conditionings
 def test_the_papers_sizes_take_two_training_steps(method: str, conditioning: str) -> None:
-    model: Any = build_alice_tracks(
-        from_dict(AliceTracksConfig, {"method": method, "conditioning": conditioning}), all_events(), 1
-    )
-    assert isinstance(model, TrackVae if method in ("vae", "cvae") else TrackGan)
+    config = from_dict(AliceTracksConfig, {"method": method, "conditioning": conditioning})
+    built = build_alice_tracks(config, all_events(), 1)
+    assert isinstance(built, TrackVae if method in ("vae", "cvae") else TrackGan)
+    model: Any = built
     if method == "progan":
         for network in (model.trained, model.judge):
-            growing(network).progress = 5.0  # type: ignore[union-attr]
+            grown(network).progress = 5.0
         model._grow = lambda: None
     batches = iter(model.batches())
     for _ in range(2):

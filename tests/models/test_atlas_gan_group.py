@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,8 +13,8 @@ from models.atlas_gan import AtlasGan, AtlasGanConfig
 from models.atlas_gan_group import AtlasGanGroup
 from models.base import TrainingDiverged
 
-SHARED = {"hidden_layers": 2, "units": 16, "latent_dim": 4, "batch_size": 20, "training_ratio": 2}
-OWN = (
+SHARED: dict[str, Any] = {"hidden_layers": 2, "units": 16, "latent_dim": 4, "batch_size": 20, "training_ratio": 2}
+OWN: tuple[dict[str, Any], ...] = (
     {"learning_rate": 1e-3, "gradient_penalty_weight": 10.0},
     {"learning_rate": 3e-4, "gradient_penalty_weight": 1.0, "kernel_initializer": "lecun_normal",
      "gradient_penalty": "one_sided"},
@@ -20,7 +22,7 @@ OWN = (
 )  # fmt: skip
 
 
-def built(events: Events, **changes: object) -> list[AtlasGan]:
+def built(events: Events, **changes: Any) -> list[AtlasGan]:
     return [AtlasGan(AtlasGanConfig(**{**SHARED, **own, **changes}), events, seed) for seed, own in enumerate(OWN)]
 
 

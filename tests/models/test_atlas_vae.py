@@ -108,5 +108,6 @@ def test_parts_of_the_depth_are_the_layers_of_the_paper(few_events: Events) -> N
 def test_other_detectors_are_divided_in_depth() -> None:
     axes = (Axis.numbered("z", 25), Axis.numbered("x", 2))
     parts = depth_parts(Detector("toy", "toy", (Layer("cells", axes),), ()), "cpu")
-    assert {name: len(cells) for name, cells in parts.items()} == {"front": 16, "middle": 18, "back": 16}
-    assert list(parts["back"][:2]) == [34, 35]
+    numbers = {name: cells for name, cells in parts.items() if isinstance(cells, torch.Tensor)}
+    assert {name: len(cells) for name, cells in numbers.items()} == {"front": 16, "middle": 18, "back": 16}
+    assert list(numbers["back"][:2]) == [34, 35]

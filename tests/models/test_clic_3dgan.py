@@ -20,7 +20,7 @@ from data_adapters.layouts.clic_3dgan import CLIC_ELECTRONS_FIXED
 from data_adapters.regrid import regridded
 from data_adapters.streaming import EventStream
 from models.building import build_model
-from models.clic_3dgan import Clic3dgan, Told, to_energy, to_power
+from models.clic_3dgan import Clic3dgan, Clic3dganGenerator, Told, to_energy, to_power
 from models.clic_3dgan_networks import (
     Discriminator,
     Generator,
@@ -152,9 +152,10 @@ def test_showers_come_back_in_the_unit_of_the_detector_with_their_sampling_fract
     told = gan.told(gan.rows.encode(events))
     assert (told.total / told.energy / 100).mean().item() == pytest.approx(1.0, rel=1e-4)
     images = torch.rand(3, *told.images.shape[1:])
-    gan.generator.network.forward = lambda _: images  # type: ignore[method-assign,assignment]
+    gan.generator.network.forward = lambda _: images
     conditions = {name: values[:3] for name, values in events.conditions.items()}
     showers = gan.generate(conditions, seed=1)
+    assert isinstance(gan.generator, Clic3dganGenerator)
     torch.testing.assert_close(to_power(showers, gan.generator.unit, QUICK["power"]), gan.volume.cells(images))
 
 
@@ -277,7 +278,12 @@ class TestSteps:
         gan = model(generator_steps=3)
         seen: list[str] = []
         minimise = gan.minimise
-        gan.minimise = lambda name, loss: (seen.append(name), minimise(name, loss))[1]  # type: ignore[method-assign]
+
+        def noted(name: str, loss: Tensor) -> None:
+            seen.append(name)
+            minimise(name, loss)
+
+        gan.minimise = noted  # type: ignore[method-assign]
         gan.step(next(iter(gan.batches())))
         assert seen == ["discriminator", "discriminator", "generator", "generator", "generator"]
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, multiprocessing, nn
+from torch.multiprocessing.spawn import spawn
 
 from models.base import GenerativeModel
 from models.building import build_model
@@ -44,7 +45,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def together(work: Work, *arguments: Any, size: int = 2) -> None:
     """Run ``work(processes, *arguments)`` in several processes. Raises: ProcessRaisedException."""
     store = meeting_point(LOOPBACK, size)
-    multiprocessing.spawn(_one_of, (store.port, size, work, arguments), size)  # type: ignore[no-untyped-call]
+    spawn(_one_of, (store.port, size, work, arguments), size)
 
 
 def _one_of(rank: int, port: int, size: int, work: Work, arguments: tuple[Any, ...]) -> None:

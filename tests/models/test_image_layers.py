@@ -25,6 +25,7 @@ def test_sides_halve_double_and_stay(kernel: int) -> None:
 def test_an_even_kernel_that_keeps_the_sides_reaches_further_at_the_end() -> None:
     layer = keeping(1, 1, 2)
     torch.nn.init.ones_(layer.weight)
+    assert layer.bias is not None
     torch.nn.init.zeros_(layer.bias)
     summed = layer(torch.ones(1, 1, 2, 2))
     assert summed.flatten().tolist() == [4, 2, 2, 1]

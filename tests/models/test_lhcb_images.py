@@ -332,6 +332,7 @@ def test_generated_events_are_the_networks_output_times_the_limit(events: Events
     made = model.generate(events.conditions, seed=3)
     noise = torch.randn(12, 4, generator=torch.Generator().manual_seed(3))
     told = model.generator.conditioning.encode(events.conditions)
+    assert isinstance(model.generator, ImageGenerator)
     with torch.no_grad():
         model.trained.eval()
         images = model.trained(model.generator.images(told, noise[:, :0]), noise)
@@ -380,6 +381,7 @@ class TestRefinement:
         before = {name: tensor.clone() for name, tensor in single_track().tensors().items()}
         for _ in range(2):
             model.train_epoch()
+        assert isinstance(model.generator, ImageGenerator)
         assert model.generator.base is not None
         after = model.generator.base.tensors()
         assert all(torch.equal(before[name], after[name]) for name in before)

@@ -16,7 +16,7 @@ from models.adversarial import Labels
 from models.config import from_dict
 from models.image_layers import PlanesConv2d
 from models.layers import Dropout
-from models.lhcb_single_track import SingleTrack, SingleTrackConfig, refuses
+from models.lhcb_single_track import SingleTrack, SingleTrackConfig, SingleTrackGenerator, refuses
 from tests.models.samples import few_events
 from tests.models.test_any_detector import as_stream
 
@@ -251,6 +251,7 @@ def test_another_image_is_padded_to_a_multiple_of_eight() -> None:
     made = model.generate(events.conditions, seed=1)
     assert made.shape == (40, 55)
     assert made.max() <= events.response.max()
+    assert isinstance(model.generator, SingleTrackGenerator)
     assert model.generator.limit == pytest.approx(events.response.max())
 
 

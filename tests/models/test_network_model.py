@@ -73,7 +73,8 @@ class Toy(NetworkModel):
 
     def step(self, batch: Tensor) -> Losses:
         made = self.networks["generator"](torch.cat((self.noise(len(batch), 2), batch[:, self.cells :]), dim=1))
-        loss = ((made - batch[:, : self.cells]) ** 2).sum(dim=1).mean() + 0 * self.networks["other"].weight.sum()
+        unused = self.networks["other"].get_parameter("weight").sum()
+        loss = ((made - batch[:, : self.cells]) ** 2).sum(dim=1).mean() + 0 * unused
         self.minimise("generator", loss)
         return {"square": loss}
 
@@ -187,8 +188,8 @@ def test_initialisation_fills_kernels_and_empties_biases() -> None:
         network = nn.Sequential(nn.Conv2d(2, 8, 3), nn.ConvTranspose2d(8, 2, 2), nn.Linear(200, 100))
         initialize(network, "glorot_uniform")
     limit = (6 / 300) ** 0.5
-    assert network[2].weight.abs().max().item() == pytest.approx(limit, rel=0.01)
-    assert all(layer.bias.abs().max() == 0 for layer in network)
+    assert network.get_parameter("2.weight").abs().max().item() == pytest.approx(limit, rel=0.01)
+    assert all(network.get_parameter(f"{layer}.bias").abs().max() == 0 for layer in range(3))
     with pytest.raises(UnknownName, match="glorot_uniform"):
         initialize(network, "glorot_unifrm")
 

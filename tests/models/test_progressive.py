@@ -89,8 +89,8 @@ def test_full_simulation_is_faded_in_as_generated_events_are(step: int) -> None:
 @pytest.mark.parametrize("progress", [0.0, 0.5, 1.0, 1.5, 3.0])
 def test_gradients_reach_what_has_grown_and_nothing_else(progress: float) -> None:
     networks = generator(), critic()
-    for network in networks:
-        network.progress = progress
+    for growing in networks:
+        growing.progress = progress
     networks[1](networks[0](NOISE)).square().sum().backward()
     step, fading = int(-(-progress // 1)), progress % 1 > 0
     ends = {step, step - 1} if fading else {step}

@@ -45,8 +45,8 @@ def test_the_energy_sum_is_that_of_the_simulated_showers() -> None:
 
 def test_sizes_of_cells_count() -> None:
     cells = torch.zeros(1, 1, 3, 9, 4)
-    for z in range(4):
-        cells[0, 0, 1, 2 * z, z] = 1.0  # two cells up for each layer
+    for layer in range(4):
+        cells[0, 0, 1, 2 * layer, layer] = 1.0  # two cells up for each layer
     square = Volume(detector((3, 9, 4), names="xyz"))
     assert measured_angle(cells, square.places).item() == pytest.approx(math.pi / 2 - math.atan(2), abs=1e-6)
     x, y, z = square.places
