@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import search_efficiency as efficiency
 
+from search.engine.earlier import best_configurations
 from search.studies import STUDIES
 
 
@@ -76,5 +77,5 @@ def test_what_is_learned_are_the_trials_with_the_lowest_running_medians(tmp_path
     }
     ledger = efficiency.ledger_of(piece, tmp_path / "ledger.jsonl")
     assert [end.objective for _, end in ledger.ended] == [4.55, 2.0, 1.0, 4.0]
-    taken = efficiency.best_configurations(ledger, space)
+    taken = best_configurations(ledger, space)
     assert [config["latent_dim"] for config in taken] == [5, 4, 6]

@@ -62,7 +62,7 @@ def test_two_nodes_search_together_and_the_results_come_back(tmp_path: Path) -> 
     prepare(home)
     script = Path(__file__).with_name("launched_cluster.sh")
     apart = shlex.split("/usr/bin/unshare --pid --fork --mount-proc --net --mount bash")
-    command = [*apart, script, ROOT, sys.executable, home, temporary]
+    command: list[str | Path] = [*apart, script, ROOT, sys.executable, home, temporary]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr
     assert done.returncode == 0, output

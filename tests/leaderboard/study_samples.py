@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from leaderboard.studies import StudyRecord
+
 
 def choice(name: str, choices: list[Any], default: Any, **changed: Any) -> dict[str, Any]:
     branch = {
@@ -30,7 +32,7 @@ def trial(index: int, status: str = "completed", value: float = 1.0, **parameter
     }  # fmt: skip
 
 
-def study_record() -> dict[str, Any]:
+def study_record() -> StudyRecord:
     """A search of three hyperparameters, one of them conditional, and one that was held."""
     trials = [
         trial(0, value=2.0, units=128, weight=0.0, rate=5e-5),

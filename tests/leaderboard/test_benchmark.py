@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,12 +72,12 @@ def job(folder: Path, **changes) -> SeedJob:
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory) -> Path:
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("work")
 
 
 @pytest.fixture(scope="module")
-def board(tmp_path_factory) -> Path:
+def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("board")
 
 
@@ -148,8 +149,8 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path, rule, 
     assert resumed.history == whole.history
     assert (resumed.best_epoch, resumed.validation_score) == (whole.best_epoch, whole.validation_score)
     conditions = DATASETS[FILES.name].split("validation").conditions
-    generated = [load_generator(each.checkpoint_folder).generate(conditions, seed=5) for each in (resumed, whole)]
-    np.testing.assert_array_equal(*generated)
+    found, expected = (load_generator(each.checkpoint_folder).generate(conditions, seed=5) for each in (resumed, whole))
+    np.testing.assert_array_equal(found, expected)
     assert not list(interrupted.folder.glob("state-*"))
 
 
@@ -338,4 +339,5 @@ def test_records_are_written_and_shown(benchmark, judged, trainings, mean_shower
 def test_the_mean_of_events_without_an_energy_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     benchmark = Benchmark(tmp_path, DatasetFiles("alice-tracks-geant4"), "alice-tracks-v1", "test of the title")
     monkeypatch.setattr(benchmark, "_train_and_judge", lambda plan, _work: plan)
-    assert benchmark.mean_shower("test", STUDY, tmp_path).title == "Mean event"
+    plan: Any = benchmark.mean_shower("test", STUDY, tmp_path)
+    assert plan.title == "Mean event"

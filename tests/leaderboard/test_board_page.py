@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 from markupsafe import escape
 
@@ -48,7 +50,7 @@ def board(tmp_path_factory, make_entry, make_observables, make_resamples):
     return folder
 
 
-def index_of(board) -> str:
+def index_of(board: Path) -> str:
     return (board / "index.html").read_text(encoding="utf-8")
 
 
@@ -60,7 +62,8 @@ def row_of(page: str, name: str) -> str:
 def test_classes_are_numbered_alike_and_parted_by_a_line(board):
     page = index_of(board)
     rows = [row_of(page, name) for name in ("first", "second", "third")]
-    assert [re.search(r'data-v="(\d)">\d(?:<span class="small">(.*?)</span>)?', row).groups() for row in rows] == [
+    ranks = [re.search(r'data-v="(\d)">\d(?:<span class="small">(.*?)</span>)?', row) for row in rows]
+    assert [rank and rank.groups() for rank in ranks] == [
         ("1", "tied with 1"), ("1", "tied with 1"), ("2", None),
     ]  # fmt: skip
     assert ['class="start"' in row for row in rows] == [False, False, True]
@@ -264,7 +267,7 @@ def test_the_pareto_plot_connects_and_names_the_set():
     assert axes.get_yscale() == "linear"
     assert [text.get_text() for text in axes.texts] == ["fast", "slow"]
     line = next(line for line in axes.lines if line.get_drawstyle() == "steps-post")
-    assert list(line.get_xdata()) == [0.1, 100.0]
+    assert np.asarray(line.get_xdata()).tolist() == [0.1, 100.0]
     names = axes.get_legend_handles_labels()[1]
     assert names == ["full-simulation floor", "not in the set", "Pareto set"]
     assert len(axes.collections) >= 4  # error bars in both directions, of both groups

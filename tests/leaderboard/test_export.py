@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -37,7 +38,7 @@ from tests.leaderboard.exports import saved, trained_on_disk
 from tests.models.samples import trained
 
 TRACK_METHODS = ("gan-mlp", "gan-lstm", "vae", "cvae", "dcgan", "progan")
-FAMILIES = {
+FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in MODELS if name != "alice-tracks"},
     **{f"alice-tracks {method}": ("alice-tracks", {"method": method}) for method in TRACK_METHODS},
     **{
@@ -195,7 +196,8 @@ class TestFastCaloSim:
         conditions = {"incident_energy": energy, **FIXED.fixed}
         encoded = generator.conditioning.encode({name: np.array([value]) for name, value in conditions.items()})
         with torch.no_grad():
-            return generator.normalised(encoded, latent).numpy()[0] * energy
+            response: np.ndarray = generator.normalised(encoded, latent).numpy()[0] * energy
+        return response
 
     def test_other_conditions_must_be_fixed(self, vae, tmp_path):
         with pytest.raises(CannotExport, match=r"fix the other conditions \(--fix\): alignment_eta, alignment_phi"):
@@ -321,7 +323,8 @@ class TestRefusals:
 
     def test_differences_are_of_the_largest_cell(self):
         expected = np.array([[1.0, 100.0], [0.0, 0.0]], dtype=np.float32)
-        assert largest_difference(expected + np.float32([[0, 1], [0, 0]]), expected) == pytest.approx(0.01)
+        one_more = np.array([[0, 1], [0, 0]], dtype=np.float32)
+        assert largest_difference(expected + one_more, expected) == pytest.approx(0.01)
         assert largest_difference(np.full((2, 2), np.nan, np.float32), expected) == math.inf
         assert largest_difference(expected[:1], expected) == math.inf
 

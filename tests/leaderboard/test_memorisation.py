@@ -151,7 +151,9 @@ def test_events_of_one_identity_are_exchanged_together() -> None:
         for number, sample in enumerate(together, start=1)
     ]
     generated = showers(3000, 2, 20_000)
-    shared, single = (memorisation(generated, *samples, 0).all_events for samples in (together, apart))
+    shared, single = (
+        memorisation(generated, training, held_out, 0).all_events for training, held_out in (together, apart)
+    )
     assert shared.fraction == single.fraction
     assert shared.error > 1.5 * single.error
 

@@ -252,7 +252,7 @@ def test_events_of_a_kind_from_the_future_are_left_out(make_entry: Make, make_ob
 
 
 def test_an_event_without_energy_or_points_is_drawn() -> None:
-    nothing = {"cells": [], "values": []}
+    nothing: dict[str, list[float]] = {"cells": [], "values": []}
     for kind, sample in (("cells", [nothing]), ("stations", [nothing]), ("tracks", {"x": [], "y": [], "z": []})):
         gallery = gallery_of(kind, sample)
         (svg,) = event_svgs(gallery, gallery["events"][0])
@@ -302,7 +302,9 @@ def test_the_checkpoint_that_was_taken_is_circled(make_observables: Make) -> Non
     assert svg.count(' c" d="M') == 3
     assert all(f">seed {seed}<" in svg for seed in range(3))
     assert score_svg([seed | {"history": seed["history"][:1]} for seed in training]) is None
-    logarithmic = [{"epoch": epoch, "losses": {}, "score": 10.0 ** (5 - epoch)} for epoch in (1, 2, 3)]
+    logarithmic: list[dict[str, Any]] = [
+        {"epoch": epoch, "losses": {}, "score": 10.0 ** (5 - epoch)} for epoch in (1, 2, 3)
+    ]
     assert ">1000<" in (score_svg([{"seed": 0, "best_epoch": 3, "history": logarithmic}]) or "")
 
 

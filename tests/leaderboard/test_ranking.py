@@ -34,11 +34,14 @@ def test_entries_that_cannot_be_told_apart_share_a_rank(make_entry, make_resampl
     assert [(row.rank, row.entry["id"]) for row in table.ranked] == [(1, "a"), (1, "b"), (2, "c")]
     assert [names(rows) for rows in table.tie_classes] == [["a", "b"], ["c"]]
     tied, beaten = (row.difference for row in table.ranked[1:])
+    assert tied is not None
+    assert beaten is not None
     assert tied["lower"] < 0 < tied["value"] < tied["upper"]
     assert 0 < beaten["lower"] < beaten["value"] == pytest.approx(0.25)
     assert tied["p_value_adjusted"] > 0.05 > beaten["p_value_adjusted"]
     leader, *others = table.ranked
     for other in others:
+        assert other.difference is not None
         assert other.against == {"a": other.difference}
         assert leader.against[other.entry["id"]]["value"] == -other.difference["value"]
         assert leader.against[other.entry["id"]]["lower"] == -other.difference["upper"]
@@ -75,6 +78,7 @@ def test_one_alone_wins_against_nobody(make_entry, ranked_tables):
     (empty,) = tables([make_entry()], {})
     assert empty.winner_sentence == "No model is ranked yet."
     assert empty.leader is None
+    assert empty.best is not None
     assert empty.best.entry["id"] == make_entry()["id"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,13 +95,7 @@ def test_empty_samples_and_negative_profiles_are_drawn() -> None:
 
 def test_texts_are_kept_and_escaped_and_the_drawing_takes_the_width_of_the_page() -> None:
     panel = panel_of([0.0, 1.0, 2.0])
-    shown = plots.Panel(
-        "Depth & <more>",
-        *[getattr(panel, name) for name in ("x_label", "y_label", "edges")],
-        panel.reference,
-        panel.generated,
-        panel.reference,
-    )
+    shown = replace(panel, title="Depth & <more>", twin=panel.reference)
     svg = ratio_svg(shown, 'a "label"')
     assert svg.startswith('<svg class="drawn" role="img" aria-label="a &quot;label&quot;" viewBox=')
     assert "Depth &amp; &lt;more&gt;" in svg

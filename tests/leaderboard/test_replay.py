@@ -35,7 +35,7 @@ PLAN = EntryPlan(
 
 
 @pytest.fixture(scope="module")
-def output(tmp_path_factory) -> Path:
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A board with one entry, judged without what takes long and is not compared."""
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
@@ -76,6 +76,7 @@ def test_a_changed_byte_of_the_sample_is_noticed(output, entry, tmp_path, capsys
     sample = tmp_path / "photons.h5"
     twin = tmp_path / "twin.h5"
     shutil.copy(ATLAS_PHOTONS_GEANT4.file, sample)
+    assert ATLAS_PHOTONS_GEANT4.twin is not None
     shutil.copy(ATLAS_PHOTONS_GEANT4.twin, twin)
     files = ["--data", str(sample), "--twin", str(twin)]
     assert replay_job(entry, DatasetFiles("atlas-photons-geant4", sample, twin), None, None, tmp_path)

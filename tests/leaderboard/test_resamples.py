@@ -28,6 +28,7 @@ def record(entry):
 def test_what_is_written_is_read(tmp_path, entry, record, make_observables):
     write_entry(tmp_path, entry, make_observables(), record)
     found = read_resamples(tmp_path, entry)
+    assert found is not None
     assert found.scores == pytest.approx([0.80, 0.81, 0.82])
     assert found.replicas.shape == (3, 10)
     assert found.half_splits.shape == (3, 6)
@@ -98,4 +99,6 @@ def test_they_stand_with_their_entry(tmp_path, entry, record, make_observables):
     write_entry(tmp_path, entry, make_observables(), record)
     with pytest.raises(EntryExists):
         write_entry(tmp_path, entry, make_observables(), first(record, score=0.8))
-    assert read_resamples(tmp_path, entry).scores[0] == pytest.approx(0.8)
+    found = read_resamples(tmp_path, entry)
+    assert found is not None
+    assert found.scores[0] == pytest.approx(0.8)

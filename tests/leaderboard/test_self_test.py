@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data_adapters.adapters import open_events
@@ -29,7 +30,7 @@ def run(*arguments: object) -> int:
 
 def expect(monkeypatch: pytest.MonkeyPatch, noticed: dict[str, tuple[str, ...]]) -> None:
     card = "atlas-photons-v1"
-    monkeypatch.setitem(self_test.EXPECTED, card, replace(EXPECTED[card], noticed=noticed))
+    monkeypatch.setitem(EXPECTED, card, replace(EXPECTED[card], noticed=noticed))
 
 
 def test_three_files_are_tested_without_a_study(
@@ -80,7 +81,7 @@ def test_other_particles_are_refused() -> None:
     first, second, third = (open_events(path).read() for path in PHOTONS)
     card = self_test.present_bins(SCORECARDS["atlas-photons-v1"], first)
     assert card.condition_bins == (1024.0, 2048.0)
-    order = [1, 0, *range(2, len(third))]
+    order = np.array([1, 0, *range(2, len(third))])
     with pytest.raises(ValueError, match="the same particles in the same order"):
         self_test.run_self_test_on(card, (first, second, third.select(order)), [100], 1, Console(stderr=True))
 

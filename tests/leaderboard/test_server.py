@@ -38,7 +38,8 @@ def address(board: Path):
 
 
 def get(address, path: str, method: str = "GET"):
-    connection = http.client.HTTPConnection(*address, timeout=10)
+    host, port = address
+    connection = http.client.HTTPConnection(host, port, timeout=10)
     connection.request(method, path)
     answer = connection.getresponse()
     body = answer.read().decode()

@@ -102,6 +102,7 @@ def test_a_record_comes_back_as_it_was_written(tmp_path, record):
     write_study(tmp_path, record)
     read = read_study(tmp_path, "atlas-gan", "007")
     assert read == record
+    assert read is not None
     assert read["learned"][0]["importance"] == 0.8
 
 

@@ -36,7 +36,7 @@ def twin() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def conditions(tmp_path_factory) -> Path:
+def conditions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("conditions") / "conditions.h5"
     assert run("conditions", DATASET.name, "--to", path) == 0
     return path
@@ -46,7 +46,7 @@ Filled = Callable[..., Path]
 
 
 @pytest.fixture
-def filled(conditions, tmp_path) -> Filled:
+def filled(conditions: Path, tmp_path: Path) -> Filled:
     """A copy of the conditions with showers in it."""
 
     def make(name: str, response: np.ndarray, change: Callable[[h5py.File], None] = lambda _file: None) -> Path:

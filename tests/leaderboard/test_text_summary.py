@@ -51,9 +51,9 @@ def test_signed_and_count():
 
 
 def printed(table, width=140) -> str:
-    console = Console(width=width, file=io.StringIO())
-    console.print(summary_table(table))
-    return console.file.getvalue()
+    file = io.StringIO()
+    Console(width=width, file=file).print(summary_table(table))
+    return file.getvalue()
 
 
 def test_the_summary_names_best_paper_and_references(make_entry, ranked_tables):

@@ -166,7 +166,7 @@ def test_full_simulation(events: Events) -> None:
         part = observable.function(Sample(events.select(np.arange(3, 8))))
         # Up to rounding: how many events are summed at once depends on the processor.
         np.testing.assert_allclose(part, column[3:8], rtol=1e-12, atol=1e-12, err_msg=name)
-    distance = np.linalg.norm(core(Sample(events)) - events.auxiliary["core"], axis=1)
+    distance = np.linalg.norm(core(Sample(events)) - events.auxiliary["core"].astype(np.float64), axis=1)
     assert np.sqrt((distance**2).mean()) < 200
     np.testing.assert_allclose(
         values["num_triggered"], (events.response.reshape(len(events), 81, -1).sum(2) > 0).sum(1)

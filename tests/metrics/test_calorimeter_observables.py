@@ -63,7 +63,8 @@ def random_events(detector: Detector, num: int, energy: float = 8.0) -> Events:
 
 
 def value(events: Events, name: str) -> NDArray[np.float64]:
-    return observables_of(events.detector)[name].function(Sample(events))[0]
+    row: NDArray[np.float64] = observables_of(events.detector)[name].function(Sample(events))[0]
+    return row
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_every_profile_of_two_cells(two_cells: Events) -> None:
     spectrum, sparsity = np.zeros(30), np.zeros(30)
     spectrum[10], spectrum[11] = 1, 1  # 1 ≤ E < 2 and 2 ≤ E < 4 MeV; the first octave begins at 2^-10
     sparsity[:11], sparsity[11] = 2 / 72, 1 / 72
-    expected = {
+    expected: dict[str, list[float] | NDArray[np.float64]] = {
         "profile_x": [1 / 8, 0, 0, 3 / 8],
         "profile_y": [1 / 8, 0, 3 / 8],
         "profile_z": [1 / 8, 0, 0, 0, 0, 3 / 8],

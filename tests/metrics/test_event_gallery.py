@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def cells_of(number: list[int], bins: int) -> ConditionCells:
     return ConditionCells(np.array(number), tuple(range(bins)), tuple(str(index) for index in range(bins)))
 
 
-def filled(shown: dict[str, list[float]], shape: tuple[int, ...]) -> np.ndarray:
+def filled(shown: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:
     image = np.zeros(int(np.prod(shape)))
     image[shown["cells"]] = shown["values"]
     return image.reshape(shape)

@@ -157,7 +157,7 @@ def test_the_judge_notices_what_is_wrong() -> None:
     assert again.value == 0
     assert judge.judge(shifted).score.value > judge.judge(fluctuated).score.value > 0
     assert judge.judge(np.ascontiguousarray(transposed)).score.value > 0
-    assert [row["label"] for row in judge.judge(shifted).by_energy] == list(labels_of(judge.scorecard, judge.reference))
+    assert [row["label"] for row in judge.judge(shifted).by_energy] == list(labels_of(judge.scorecard, reference))
 
 
 def test_plots_know_their_bins() -> None:

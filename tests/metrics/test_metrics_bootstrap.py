@@ -118,7 +118,10 @@ def test_z_is_calibrated_on_full_simulation(dataset: Dataset, judge: Judge) -> N
         used = np.zeros(len(pool), dtype=bool)
         samples = [matched(reference, pool, used, rng) for _ in range(3)]
         this = Judge(judge.scorecard, reference, twin)
-        to_twin += [this.judge(sample).z for sample in samples]
+        for sample in samples:
+            z = this.judge(sample).z
+            assert z is not None
+            to_twin.append(z)
         for a, b in ((0, 1), (1, 2), (2, 0)):
             difference = this.difference(samples[a], samples[b])
             exchangeable.append(difference.value / difference.error)

@@ -14,7 +14,8 @@ from data_adapters.layouts.atlas_hdf5 import ATLAS_PHOTONS
 from metrics import FAULTS, METRICS, SCORECARDS
 from metrics.cost import COSTS
 from metrics.discrepancies.component import Metric
-from metrics.faults import Fault, faults_of
+from metrics.faults import faults_of
+from metrics.faults.component import Fault
 from metrics.judge import Judge
 from metrics.observables import observables_of
 from metrics.observables.component import Observable
@@ -102,6 +103,7 @@ def test_metric_says_what_it_is(metric: Metric) -> None:
 @metrics
 def test_metric_is_perfect_for_identical_samples(metric: Metric) -> None:
     judge = judge_with(metric.needs)
+    assert isinstance(judge.reference, Events)
     allowed = metric.largest_for_identical + 1e-9
     np.testing.assert_allclose(values_of(metric, judge, judge.reference.response), metric.perfect, atol=allowed)
 
@@ -110,7 +112,7 @@ def test_metric_is_perfect_for_identical_samples(metric: Metric) -> None:
 def test_metric_is_worse_for_the_mean_shower_than_for_full_simulation(metric: Metric) -> None:
     judge = judge_with(metric.needs)
     twin = judge.twin
-    assert twin is not None
+    assert isinstance(twin, Events)
     # The mean response of the mean shower is right by construction: that metric takes another fault.
     fault = FAULTS["energy_scale" if metric.name == "response" else "collapsed_conditions"]
     floor = values_of(metric, judge, twin.response).mean()
@@ -121,7 +123,8 @@ def test_metric_is_worse_for_the_mean_shower_than_for_full_simulation(metric: Me
 def test_order_of_events_does_not_matter(metric: Metric) -> None:
     judge = judge_with(metric.needs)
     reference, twin = judge.reference, judge.twin
-    assert twin is not None
+    assert isinstance(reference, Events)
+    assert isinstance(twin, Events)
     order = np.random.default_rng(5).permutation(len(reference))
     shuffled = Judge(judge.scorecard, reference.select(order), None, replicas=0)
     np.testing.assert_allclose(
@@ -211,7 +214,7 @@ def test_mean_showers_and_half_the_fluctuations_are_clearly_worse_than_full_simu
 
 @scorecards
 def test_anything_changed_is_another_scorecard(scorecard: Scorecard) -> None:
-    same = replace(scorecard, weights=dict(reversed(scorecard.weights.items())))
+    same = replace(scorecard, weights=dict(reversed(list(scorecard.weights.items()))))
     assert same.identity == scorecard.identity
     for change in ({"quantile_bins": 11}, {"version": 2}, {"scales": {**scorecard.scales, "bmre": 1.0}}):
         assert replace(scorecard, **change).identity != scorecard.identity

@@ -66,7 +66,7 @@ def test_mean_images(reference: Events, twin: Events) -> None:
     assert (images[6]["energy_mev"], layer["layer"]) == (65536.0, "middle")
     image = np.array(layer["reference"])
     assert image.shape == (7, 7)
-    assert np.unravel_index(image.argmax(), image.shape) == (3, 3)
+    assert tuple(map(int, np.unravel_index(image.argmax(), image.shape))) == (3, 3)
     assert np.array(images[0]["layers"][1]["generated"]).shape == (56, 3)
     assert len(layer["row_edges"]) == len(layer["column_edges"]) == 8
     json.dumps(images, allow_nan=False)

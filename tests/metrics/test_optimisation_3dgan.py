@@ -161,8 +161,9 @@ def test_a_weight_counts_an_event_as_often_as_repeating_it() -> None:
         showers = events.with_response(random.exponential(size=(6, 8)).astype(np.float32))
         samples.append(quantities(observe(showers, OBSERVABLES), events.incident_energy))
     counts = np.array([2, 0, 1, 1, 0, 2])
-    parts = parts_of_bin(*samples, np.vstack([np.ones(6), counts]))
-    again = parts_of_bin(*(repeated(sample, counts) for sample in samples), np.ones((1, 6)))
+    reference, generated = samples
+    parts = parts_of_bin(reference, generated, np.vstack([np.ones(6), counts]))
+    again = parts_of_bin(repeated(reference, counts), repeated(generated, counts), np.ones((1, 6)))
     np.testing.assert_allclose(parts[1], again[0])
     assert not np.allclose(parts[0], parts[1])
 

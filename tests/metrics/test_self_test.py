@@ -61,7 +61,7 @@ def test_expectations_name_faults_and_metrics_that_are_there(scorecard: Scorecar
 def test_every_fault_is_counted_for_every_metric_and_the_same_way_again(
     photons: tuple[Events, Events, Events],
 ) -> None:
-    done = []
+    done: list[None] = []
     powers = self_test(TWO_ENERGIES, photons, [110, 200], draws=2, done=lambda: done.append(None))
     assert len(done) == num_judgements(photons, [110, 200], 2) == 2 * 2 * 11
     metrics = ["score", *TWO_ENERGIES.weights, *UNSCORED]

@@ -4,6 +4,7 @@ import itertools
 import json
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import ot
@@ -38,10 +39,7 @@ QUANTITIES = {"precision": precision, "recall": recall, "density": density, "cov
 FUNCTIONS: dict[str, Callable[[Features, Features, int], Outcome]] = {
     "fpd": frechet_physics_distance,
     "kpd": kernel_physics_distance,
-    **{
-        name: lambda real, generated, seed, quantity=quantity: neighbour_outcome(quantity, real, generated, seed)
-        for name, quantity in QUANTITIES.items()
-    },
+    **{name: partial(neighbour_outcome, quantity) for name, quantity in QUANTITIES.items()},
 }
 
 
@@ -447,7 +445,7 @@ def test_one_row_of_weights_is_not_taken_for_ones() -> None:
 def test_blocks_of_the_weighted_distance(num: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(31)
     r, g = rng.normal(size=num), rng.normal(size=num) * 2
-    weights = rng.integers(0, 4, size=(6, num)) + 0.5
+    weights = rng.integers(0, 4, size=(6, num)).astype(np.float64) + 0.5
     expected = [stats.wasserstein_distance(r, g, row, row) for row in weights]
     for block in (1, 200, 2**17):
         monkeypatch.setattr(wasserstein_module, "BLOCK", block)

@@ -59,7 +59,7 @@ def paired(reference: Events, generated: Events) -> SamplePair:
         inside = bins == number
         mean, scale = real[inside].mean(axis=0), real[inside].std(axis=0) + 1e-9
         features[:, inside] = (real[inside] - mean) / scale, (other[inside] - mean) / scale
-    return SamplePair(reference, bins, *features, generated)
+    return SamplePair(reference, bins, features[0], features[1], generated)
 
 
 def mean_shower(events: Events) -> Events:
@@ -71,7 +71,7 @@ def mean_shower(events: Events) -> Events:
 
 
 def half_the_fluctuations(events: Events) -> Events:
-    return events.with_response((events.response + mean_shower(events).response) / 2)
+    return events.with_response((events.response + mean_shower(events).response) / np.float32(2))
 
 
 # Neighbouring conditions

@@ -196,7 +196,7 @@ def test_a_full_disk_is_noticed_before_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=3 * 2**20)
-    monkeypatch.setattr(plan.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr("search.engine.plan.shutil.disk_usage", lambda _: usage)
     assert "the disk has 3 MB left; 200 MB are needed" in message(tmp_path, [], capsys)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from search.engine import documentation
+from search.engine.metrics_page import metrics_page
+from search.engine.self_test_page import self_test_page
 from search.spaces import SPACES
 
 ROOT = Path(__file__).parents[2]
@@ -19,8 +21,8 @@ PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.
     [
         ("data.md", documentation.data_page),
         ("hyperparameters.md", documentation.hyperparameters),
-        ("metrics.md", documentation.metrics_page),
-        ("metric_tests.md", documentation.self_test_page),
+        ("metrics.md", metrics_page),
+        ("metric_tests.md", self_test_page),
     ],
     ids=["data", "hyperparameters", "metrics", "metric_tests"],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from rich.console import Console
 from search.atlas_gan import STUDY as GAN
 from search.engine import benchmark_command, cli, session
 from search.engine.earlier import TAKEN_OVER, best_configurations
-from search.engine.ledger import Ledger, TrialEnd, TrialStart
+from search.engine.ledger import Ledger, Status, TrialEnd, TrialStart
 from search.engine.plan import Options, Plan, begin, check_identity, make_plan, new_folder, recorded_options
 from search.engine.sampler import Budget, LedgerSearch
 from search.engine.study import StudyError
@@ -37,11 +38,11 @@ TRIED = [
 BEST = [TRIED[2][0], TRIED[3][0], TRIED[1][0]]
 
 
-def record(folder: Path, tried: list[tuple[dict[str, Any], float | None]]) -> Ledger:
+def record(folder: Path, tried: Sequence[tuple[dict[str, Any], float | None]]) -> Ledger:
     ledger = Ledger(folder / "ledger.jsonl")
     for number, (configuration, objective) in enumerate(tried):
         ledger.record_start(TrialStart(number, configuration, seed=number))
-        status = "diverged" if objective is None else "completed"
+        status: Status = "diverged" if objective is None else "completed"
         ledger.record_end(TrialEnd(number, status, 20, 1.0, objective, 0.1, objective, 20))
     return ledger
 

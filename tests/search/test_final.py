@@ -43,7 +43,12 @@ def test_a_search_shows_its_own_table_alone(tmp_path: Path, monkeypatch: pytest.
     shown: list[Table] = []
     monkeypatch.setattr(final, "read_board", lambda _board: SimpleNamespace(entries=entries))
     monkeypatch.setattr(final, "build_pages", lambda board: board / "index.html")
-    monkeypatch.setattr(final, "summary_table", lambda table: shown.append(table) or "")
+
+    def summary(table: Table) -> str:
+        shown.append(table)
+        return ""
+
+    monkeypatch.setattr(final, "summary_table", summary)
     plan: Any = SimpleNamespace(
         board=tmp_path, folder=Path("001"), study=SimpleNamespace(name="atlas-gan", model="atlas-gan")
     )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from models.base import TrainingDiverged
+from models.base import GenerativeModel, TrainingDiverged
 from search.engine.group_worker import GroupWorker, NoMember
 
 
-class Counter:
+class Counter(GenerativeModel):
     """A model that counts its epochs."""
 
     def __init__(self, epoch: int = 0) -> None:
@@ -23,13 +24,17 @@ class Counter:
         self.epoch += 1
         return {"alone": 1.0}
 
+    def parameter_counts(self) -> dict[str, int]:
+        return {}
+
     def restore(self, folder: Path) -> None:
         self.epoch = int(folder.name)
 
     def save(self, folder: Path) -> None:
         folder.write_text(str(self.epoch))
 
-    def generate(self, conditions: Any, seed: int) -> Any:
+    def generate(self, conditions: Any, seed: int, batch_size: int | None = None) -> Any:
+        del batch_size
         return np.full(len(conditions["x"]), self.epoch + seed)
 
 
@@ -37,6 +42,7 @@ class Group:
     """Trains counters, and notes how many at a time."""
 
     sizes: list[int]
+    bad: Any
 
     def __init__(self, models: list[Any]) -> None:
         self.models, self.sizes, self.bad = list(models), [], None
@@ -53,7 +59,7 @@ class Group:
     def write_back(self) -> None:
         pass
 
-    def drop(self, members: list[int]) -> None:
+    def drop(self, members: Sequence[int]) -> None:
         self.models = [model for index, model in enumerate(self.models) if index not in members]
 
 
@@ -73,7 +79,7 @@ def test_all_are_trained_at_once_and_those_that_end_are_not_waited_for():
         for number in range(3):
             await group.join(number, Counter)
         ends = await asyncio.gather(*(trained(group, number, epochs) for number, epochs in enumerate((2, 5, 3))))
-        assert group.group is not None
+        assert isinstance(group.group, Group)
         return [len(losses) for losses in ends], group.group.sizes
 
     assert asyncio.run(scenario()) == ([2, 5, 3], [3, 3, 2, 1, 1])
@@ -85,7 +91,7 @@ def test_a_group_that_does_not_fill_begins_all_the_same():
         for number in range(2):
             await group.join(number, Counter)
         await asyncio.gather(*(trained(group, number, 2) for number in range(2)))
-        assert group.group is not None
+        assert isinstance(group.group, Group)
         return group.group.sizes
 
     assert asyncio.run(scenario()) == [2, 2]
@@ -112,7 +118,7 @@ def test_one_that_diverges_hears_of_it_and_the_others_go_on():
         for number in range(2):
             await group.join(number, Counter)
         await asyncio.gather(*(group.train_epoch(number) for number in range(2)))
-        assert group.group is not None
+        assert isinstance(group.group, Group)
         group.group.bad = group.members[0].model
         other = asyncio.ensure_future(trained(group, 1, 2))
         with pytest.raises(TrainingDiverged) as said:
@@ -123,13 +129,14 @@ def test_one_that_diverges_hears_of_it_and_the_others_go_on():
     assert asyncio.run(scenario()) == ("too much", [{"together": 2.0}, {"together": 1.0}])
 
 
-def test_an_error_reaches_everybody():
+def test_an_error_reaches_everybody(monkeypatch: pytest.MonkeyPatch):
     async def scenario() -> list[str]:
         group = worker(2)
         for number in range(2):
             await group.join(number, Counter)
         await asyncio.gather(*(group.train_epoch(number) for number in range(2)))
-        group.group.train_epoch = lambda: 1 / 0  # type: ignore[union-attr,assignment]
+        assert isinstance(group.group, Group)
+        monkeypatch.setattr(group.group, "train_epoch", lambda: 1 / 0)
         ends = await asyncio.gather(*(group.train_epoch(number) for number in range(2)), return_exceptions=True)
         return [type(end).__name__ for end in ends]
 
@@ -143,7 +150,8 @@ def test_a_member_is_saved_and_generates_as_it_is(tmp_path):
         assert await group.restore(7, Path("3")) == 3
         await group.train_epoch(7)
         await group.save(7, tmp_path / "state")
-        return (await group.generate(7, {"x": np.zeros(2)}, 1)).tolist()
+        generated: list[int] = (await group.generate(7, {"x": np.zeros(2)}, 1)).tolist()
+        return generated
 
     assert asyncio.run(scenario()) == [5, 5]
     assert (tmp_path / "state").read_text() == "4"
@@ -160,7 +168,7 @@ def test_one_whose_process_was_lost_goes_on_alone_and_the_others_do_not_wait():
         await group.join(2, Counter)
         assert await group.restore(2, Path("1")) == 1
         ends = [*await asyncio.gather(*others), await trained(group, 2, 2)]
-        assert group.group is not None
+        assert isinstance(group.group, Group)
         return group.group.sizes, ends
 
     sizes, ends = asyncio.run(scenario())
@@ -176,14 +184,14 @@ def test_a_worker_that_began_anew_says_that_it_does_not_know_a_trial(tmp_path):
     asyncio.run(group.leave(1))
 
 
-def test_what_was_trained_is_given_back_once_an_epoch(tmp_path):
+def test_what_was_trained_is_given_back_once_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     async def scenario() -> int:
         group = worker(2)
         for number in range(2):
             await group.join(number, Counter)
         await asyncio.gather(*(group.train_epoch(number) for number in range(2)))
         given: list[int] = []
-        group.group.write_back = lambda: given.append(1)  # type: ignore[union-attr,method-assign]
+        monkeypatch.setattr(group.group, "write_back", lambda: given.append(1))
         for number in range(2):
             await group.generate(number, {"x": np.zeros(1)}, 1)
             await group.save(number, tmp_path / f"{number}")

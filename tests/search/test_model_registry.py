@@ -47,6 +47,7 @@ def test_a_champion_is_registered_with_all_that_belongs_to_it_and_generates(tmp_
 
     assert run("generate", name, "--energy", 50, "--n", 20, "--out", "s.h5", "--output", tmp_path / "runs") == 0
     assert len(open_events(Path("s.h5"))) == 20
+    assert version.run_id is not None
     found = Path(client.download_artifacts(version.run_id, "champion", str(tmp_path / "fetched")))
     assert {"model.onnx", "contract.json", "entry.json", "seed.json", "MODEL_CARD.md"} <= {
         p.name for p in found.iterdir()

@@ -203,7 +203,7 @@ def test_the_record_of_an_ended_search_says_how_it_ended(folder: Path, template:
     some_trials(folder, template)
     record(folder, template, 7, "completed", 1.5)
     board = folder.parents[1] / "leaderboard"
-    ended: StudyRecord = report(folder) | {"status": "finished", "minutes": 12.5}  # type: ignore[typeddict-item, assignment]
+    ended: StudyRecord = report(folder) | {"status": "finished", "minutes": 12.5}
     ended["floor"] = {"value": 0.5, "error": 0.01}
     write_study(board, ended)
     found = report(folder)

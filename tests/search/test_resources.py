@@ -79,7 +79,7 @@ def test_the_largest_request_is_that_of_the_space_and_not_of_the_rules() -> None
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=lambda study: study.name)
-def test_rules_of_studies_name_hyperparameters_that_can_reach_them(study) -> None:  # type: ignore[no-untyped-def]
+def test_rules_of_studies_name_hyperparameters_that_can_reach_them(study) -> None:
     for rule in study.more_gpus:
         assert study.space.allows(rule.when)
         assert rule.factor > 1
