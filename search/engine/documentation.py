@@ -130,8 +130,8 @@ def results(folder: Path) -> str:
         "Made on two CPU cores with the samples that ship with the project, by the commands below, and judged on the",
         "test split. The samples are simulated in simplified geometries: these are not figures of any experiment.",
         "Every table is of one preset: `laptop` ones are smaller networks, detectors or budgets than the papers'.",
-        "Models of one [class](ranking.md) cannot be told apart. A search with a later version of the code may try other",
-        "configurations; `arena replay` trains that of an entry again.\n",
+        "Models of one [class](ranking.md) cannot be told apart. A search with a later version of the code may try",
+        "other configurations; `arena replay` trains that of an entry again.\n",
     ]
     for table in _tables_of(folder):
         parts += [_results_table(table), f"![Scores]({folder.name}/{table_folder(table)}/scores.svg)\n"]
