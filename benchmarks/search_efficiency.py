@@ -24,6 +24,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
@@ -439,7 +440,7 @@ def write_page(study: str, folder: Path, docs: Path) -> None:
         f"{found[REFERENCE][0]['machine']['processor']}. Each search chose its best checkpoint on validation; "
         "test was looked at once for each search of the table.",
         *_notes(found, goal, len(STUDIES[study].space_at(STUDIES[study].laptop).varied)),
-        *_stopping(folder),
+        *_stopping(folder, STUDIES[study]),
     ]
     (docs / f"search_efficiency_{study}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))
@@ -466,7 +467,7 @@ def _notes(found: dict[str, list[dict[str, Any]]], goal: float, varied: int) -> 
     return lines
 
 
-def _stopping(folder: Path) -> list[str]:
+def _stopping(folder: Path, study: Study) -> list[str]:
     tables = stopping_rules.tables(folder)
     if not tables:
         return []
@@ -476,9 +477,9 @@ def _stopping(folder: Path) -> list[str]:
         "",
         f"    python benchmarks/stopping_rules.py docs/efficiency/{folder.name}",
         "",
-        "Learning curves cross: early in the training the score says little about its end. So the first rung lies at "
-        "a third of the epochs. Searches were replayed with the curves of the trials that random search trained to the "
-        "end; proposals do not get better there.",
+        "Learning curves cross: the earlier in the training, the less the score says about its end. The first rung of "
+        f"this study lies at {Fraction(study.first_rung).limit_denominator(20)} of the epochs. Searches were replayed "
+        "with the curves of the trials that random search trained to the end; proposals do not get better there.",
         "",
         *tables,
     ]
