@@ -505,6 +505,7 @@ def _draw(found: dict[str, list[dict[str, Any]]], file: Path) -> None:
     import seaborn as sns
 
     mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "search efficiency"  # the same figure again is the same file
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
