@@ -485,7 +485,8 @@ def _stopping(folder: Path, study: Study) -> list[str]:
         "",
         "Learning curves cross: the earlier in the training, the less the score says about its end. The first rung of "
         f"this study lies at {Fraction(study.first_rung).limit_denominator(20)} of the epochs. Searches were replayed "
-        "with the curves of the trials that random search trained to the end; proposals do not get better there.",
+        "with the curves of the trials that random search trained to the end. Proposals do not get better there: what "
+        "TPE learns from more trials that were stopped earlier is seen only in the table above.",
         "",
         *tables,
     ]

@@ -30,7 +30,6 @@ STUDY = Study(
         },
     ),
     paper=Preset(epochs=50_000, evaluate_every=500, trials=64),
-    first_rung=1 / 9,  # its learning curves cross less than the VAE's: docs/search_efficiency_atlas-gan.md
 )
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ class Study:
     paper: Preset
     sampler: SamplerName = "tpe"
     reduction_factor: int = 3
-    first_rung: float = 1 / 3
+    first_rung: float = 1 / 9
     final_seeds: int = 3
     checkpoint_rule: CheckpointRule = "best_validation"
     seed: int = 1
