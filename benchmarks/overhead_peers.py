@@ -41,6 +41,8 @@ def main() -> None:
     flags.add_argument("--rounds", type=int, default=1)
     flags.add_argument("--one", choices=WAYS, help=argparse.SUPPRESS)
     given = flags.parse_args()
+    if min(given.trials, given.new_actors) < 3:
+        flags.error("a way needs at least 3 trials: the first ones warm up")
     if given.one:
         with tempfile.TemporaryDirectory() as folder:
             times = WAYS[given.one](given.trials, Path(folder))
