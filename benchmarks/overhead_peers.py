@@ -134,7 +134,8 @@ def _bare_tune(trials: int, folder: Path, *, reuse: bool) -> list[float]:
         ),
         run_config=tune.RunConfig(storage_path=str(folder / "ray"), verbose=0),
     ).fit()
-    return sorted(float((result.metrics or {})["ended"]) for result in map(results.__getitem__, range(len(results))))
+    last = [results[number].metrics or {} for number in range(len(results))]
+    return sorted(float(metrics["ended"]) for metrics in last)
 
 
 def _optuna_alone(trials: int, folder: Path) -> list[float]:

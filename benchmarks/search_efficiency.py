@@ -430,7 +430,8 @@ def write_page(study: str, folder: Path, docs: Path) -> None:
         "",
         f"# Search efficiency: {study}",
         "",
-        f"    python benchmarks/search_efficiency.py --study {study} --epochs {epochs} --minutes {whole / 60:g}",
+        f"    python benchmarks/search_efficiency.py --study {study} --epochs {epochs} --minutes {whole / 60:g} "
+        f"--seeds {max(map(len, found.values()))} --ways {' '.join(found)}",
         "",
         f"{whole / 60:g} CPU minutes a search on one thread, preset laptop, {epochs} epochs a trial. "
         "Medians over seeds, and in brackets the least and the largest. The last column says after which share of its "

@@ -58,7 +58,8 @@ class Study:
         budget_label: What a number of epochs is in the paper's terms; ``{epochs}`` stands for it.
         laptop, paper: Presets without and with a GPU.
         reduction_factor: Of each rung, one trial in so many goes on (successive halving).
-        first_rung: Share of the epochs after which a trial can first be stopped.
+        first_rung: Share of the epochs after which a trial can first be stopped; a ninth found good models sooner than
+            a third (docs/search_efficiency_atlas-vae.md, docs/search_efficiency_atlas-gan.md).
         final_seeds: Trainings from scratch of the champion and of the paper's configuration.
         checkpoint_rule: Which state of a final training is judged; fixed before it starts.
         built_on: The study of the model whose trained generator this study's model needs.
